@@ -1,0 +1,29 @@
+//! A set of users, for example a family.
+
+use crate::id::{GroupId, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The body of `PUT /v1/groups/{id}` and of `POST` and `DELETE /v1/groups/{id}/members`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct GroupMembers {
+    /// At most 10,000 in one call; more by further `POST`s.
+    #[schema(max_items = 10000)]
+    pub members: Vec<UserId>,
+}
+
+/// The answer to `GET /v1/groups/{id}`: a page of members in order of their ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Group {
+    /// The id.
+    pub id: GroupId,
+    /// How many members there are in all.
+    pub member_count: u32,
+    /// This page.
+    pub members: Vec<UserId>,
+    /// For `after` of the next page; `null` on the last.
+    pub next: Option<String>,
+}
