@@ -1,1 +1,14 @@
-//! Placeholder.
+//! The house: the alert server as a library that an axum application can mount, and what the binary is made of.
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod hub;
+pub mod kinds;
+pub mod live;
+pub mod metrics;
+pub mod publish;
+pub mod tasks;
