@@ -131,6 +131,10 @@ impl SentHeader {
     pub(crate) fn is_pong(&self) -> bool {
         self.bytes[0] & 0x0f == Opcode::Pong as u8
     }
+
+    pub(crate) fn is_close(&self) -> bool {
+        self.bytes[0] & 0x0f == Opcode::Close as u8
+    }
 }
 
 /// How long the header of a sent frame is.
