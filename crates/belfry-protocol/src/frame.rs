@@ -47,7 +47,7 @@ pub fn is_reserved_kind(name: &str) -> bool {
 }
 
 /// A frame of the server that is no alert.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ServerFrame {
@@ -113,7 +113,7 @@ pub enum ServerFrame {
     Pong {
         /// The ping's own data.
         #[cfg_attr(test, ts(type = "unknown"))]
-        #[schema(value_type = Object)]
+        #[schema(value_type = serde_json::Value)]
         data: Box<RawValue>,
         /// When it was sent.
         #[cfg_attr(test, ts(type = "string"))]
@@ -550,7 +550,7 @@ pub enum ClientFrame {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "unknown"))]
 #[serde(transparent)]
-#[schema(value_type = Object)]
+#[schema(value_type = serde_json::Value)]
 pub struct Echo(pub Option<Box<RawValue>>);
 
 /// Data of `resume`.

@@ -27,3 +27,13 @@ pub struct Group {
     /// For `after` of the next page; `null` on the last.
     pub next: Option<String>,
 }
+
+/// The answer to `PUT /v1/groups/{id}` and to `POST` and `DELETE /v1/groups/{id}/members`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct GroupSize {
+    /// The id.
+    pub id: GroupId,
+    /// How many members there are now.
+    pub member_count: u32,
+}

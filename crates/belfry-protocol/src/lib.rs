@@ -5,18 +5,23 @@
 
 pub mod alert;
 pub mod audience;
+pub mod batch;
 pub mod close_code;
 pub mod cursor;
 pub mod do_not_disturb;
 pub mod error_code;
+pub mod export;
 pub mod frame;
 pub mod group;
 pub mod id;
 pub mod inbox;
 pub mod ladder;
 pub mod level;
+pub mod operation;
 pub mod problem;
+pub mod server_message;
 pub mod stats;
+pub mod trace;
 pub mod user;
 
 pub use alert::{Action, AlertAnswer, NewAlert, NotificationRef, Severity};
@@ -31,6 +36,7 @@ pub use inbox::{ItemState, StateChange};
 pub use ladder::{Channel, Step};
 pub use level::{Level, Stream};
 pub use problem::Problem;
+pub use server_message::ServerMessage;
 
 /// The subprotocol a client offers when it knows these frames (`Sec-WebSocket-Protocol`).
 pub const SUBPROTOCOL: &str = "belfry.v1";
