@@ -134,6 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         } else {
             self.check_open()?;
             self.with_waker(|this, cx| this.write_directly(cx, message));
+            self.check_open()?;
         }
         Ok(if self.queue.is_some() { Sent::Queued } else { Sent::Written })
     }
