@@ -1,0 +1,455 @@
+//! How a single value is read: what is expected, and what a wrong one is answered.
+
+use super::sections::{
+    ApiKey, ApiKeyCredential, BusUrl, DatabaseUrl, JwtAlgorithm, LogFormat, PublicKey, Scope,
+};
+use ipnet::IpNet;
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::Value;
+
+/// A way to read a value.
+pub(super) struct Form<T> {
+    /// Completes "expected …".
+    pub(super) expected: &'static str,
+    /// The value is never shown.
+    pub(super) secret: bool,
+    /// Reads it.
+    pub(super) read: fn(&Raw<'_>) -> Result<T, Wrong>,
+}
+
+/// What is wrong with a value.
+#[derive(Debug)]
+pub(super) enum Wrong {
+    /// Not what is expected at all.
+    Shape,
+    /// The right shape, but …
+    Because(String),
+}
+
+/// A value as it was found.
+pub(super) struct Raw<'a> {
+    /// From a file, or text from environment and flags.
+    pub(super) found: &'a Found,
+    /// Where relative paths start.
+    pub(super) base: &'a Path,
+}
+
+/// A value from a file, or text from environment and flags.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    /// Has a type of its own.
+    Toml(Value),
+    /// Takes the type that is wanted.
+    Text(String),
+}
+
+impl Raw<'_> {
+    fn text(&self) -> Result<&str, Wrong> {
+        match self.found {
+            Found::Toml(Value::String(text)) | Found::Text(text) => Ok(text),
+            Found::Toml(_) => Err(Wrong::Shape),
+        }
+    }
+
+    fn integer(&self) -> Result<i64, Wrong> {
+        match self.found {
+            Found::Toml(Value::Integer(number)) => Ok(*number),
+            Found::Text(text) => text.trim().parse().map_err(|_| Wrong::Shape),
+            Found::Toml(_) => Err(Wrong::Shape),
+        }
+    }
+
+    fn list(&self) -> Result<Vec<Value>, Wrong> {
+        match self.found {
+            Found::Toml(Value::Array(values)) => Ok(values.clone()),
+            Found::Text(text) if text.trim_start().starts_with('[') => match inline(text)? {
+                Value::Array(values) => Ok(values),
+                _ => Err(Wrong::Shape),
+            },
+            // From the environment a plain list does without brackets and quotes.
+            Found::Text(text) => Ok(text
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(|part| Value::String(part.to_owned()))
+                .collect()),
+            Found::Toml(_) => Err(Wrong::Shape),
+        }
+    }
+
+    fn table(&self) -> Result<toml::Table, Wrong> {
+        match self.found {
+            Found::Toml(Value::Table(table)) => Ok(table.clone()),
+            Found::Text(text) => match inline(text)? {
+                Value::Table(table) => Ok(table),
+                _ => Err(Wrong::Shape),
+            },
+            Found::Toml(_) => Err(Wrong::Shape),
+        }
+    }
+}
+
+fn inline(text: &str) -> Result<Value, Wrong> {
+    let parsed: Result<toml::Table, _> = toml::from_str(&format!("value = {text}"));
+    parsed
+        .map_err(|error| Wrong::Because(format!("it is no TOML value: {}", error.message())))?
+        .remove("value")
+        .ok_or(Wrong::Shape)
+}
+
+/// Shows a found value in a message.
+pub(super) fn show(found: &Found) -> String {
+    match found {
+        Found::Text(text) => format!("`{text}`"),
+        Found::Toml(Value::Table(_)) => "a table".to_owned(),
+        Found::Toml(value) => format!("`{value}`"),
+    }
+}
+
+const fn form<T>(expected: &'static str, read: fn(&Raw<'_>) -> Result<T, Wrong>) -> Form<T> {
+    Form { expected, secret: false, read }
+}
+
+pub(super) const TEXT: Form<String> = form("text", |raw| Ok(raw.text()?.to_owned()));
+
+pub(super) const OPTIONAL_TEXT: Form<Option<String>> = form("text, or \"\" for none", |raw| {
+    Ok(Some(raw.text()?).filter(|text| !text.is_empty()).map(str::to_owned))
+});
+
+pub(super) const SWITCH: Form<bool> = form("true or false", |raw| match raw.found {
+    Found::Toml(Value::Boolean(value)) => Ok(*value),
+    Found::Text(text) => text.trim().parse().map_err(|_| Wrong::Shape),
+    Found::Toml(_) => Err(Wrong::Shape),
+});
+
+pub(super) const COUNT: Form<u32> = form("a whole number from 1 to 4294967295", |raw| {
+    u32::try_from(raw.integer()?).ok().filter(|count| *count > 0).ok_or(Wrong::Shape)
+});
+
+pub(super) const COUNT_OR_ZERO: Form<u32> = form("a whole number from 0 to 4294967295", |raw| {
+    u32::try_from(raw.integer()?).map_err(|_| Wrong::Shape)
+});
+
+/// The largest size that can be configured.
+const SIZE_MAX: usize = 1 << 40;
+
+pub(super) const SIZE: Form<usize> =
+    form("a size in bytes like 65536 or \"64KiB\", from 1 byte to 1024GiB", |raw| {
+        let bytes = match raw.integer() {
+            Ok(number) => usize::try_from(number).map_err(|_| Wrong::Shape)?,
+            Err(_) => size(raw.text()?).ok_or(Wrong::Shape)?,
+        };
+        (1..=SIZE_MAX).contains(&bytes).then_some(bytes).ok_or(Wrong::Shape)
+    });
+
+fn size(text: &str) -> Option<usize> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<usize>().ok()?.checked_mul(factor)
+}
+
+fn duration(text: &str) -> Result<Duration, Wrong> {
+    crate::duration::parse(text).map_err(|error| Wrong::Because(error.to_string()))
+}
+
+pub(super) const DURATION: Form<Duration> = form("a duration like \"30s\", above zero", |raw| {
+    let duration = duration(raw.text()?)?;
+    (!duration.is_zero()).then_some(duration).ok_or(Wrong::Shape)
+});
+
+pub(super) const DURATION_OR_ZERO: Form<Duration> =
+    form("a duration like \"30s\"", |raw| duration(raw.text()?));
+
+pub(super) const DURATIONS: Form<BTreeMap<String, Duration>> =
+    form("a table of durations like { security = \"365d\" }", |raw| {
+        let entry = |(name, value): (String, Value)| match value {
+            Value::String(text) => match duration(&text) {
+                Ok(length) => Ok((name, length)),
+                Err(Wrong::Because(reason)) => Err(Wrong::Because(format!("`{name}`: {reason}"))),
+                Err(Wrong::Shape) => Err(Wrong::Shape),
+            },
+            _ => Err(Wrong::Shape),
+        };
+        raw.table()?.into_iter().map(entry).collect()
+    });
+
+pub(super) const ADDRESS: Form<SocketAddr> = form("an address and port like \"127.0.0.1:8787\"", |raw| {
+    let text = raw.text()?;
+    // `localhost` may mean two addresses; the listener takes one.
+    let text = text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    text.parse().map_err(|_| Wrong::Shape)
+});
+
+pub(super) const OPTIONAL_ADDRESS: Form<Option<SocketAddr>> =
+    form("an address and port like \"127.0.0.1:9100\", or \"\" for none", |raw| match raw.text()? {
+        "" => Ok(None),
+        _ => (ADDRESS.read)(raw).map(Some),
+    });
+
+pub(super) const NETWORKS: Form<Vec<IpNet>> =
+    form("a list of addresses or networks like [\"10.0.0.0/8\", \"192.0.2.7\"]", |raw| {
+        let network = |value: Value| match value {
+            Value::String(text) => text
+                .parse::<IpNet>()
+                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+                .map_err(|_| Wrong::Because(format!("`{text}` is no address and no network"))),
+            _ => Err(Wrong::Shape),
+        };
+        raw.list()?.into_iter().map(network).collect()
+    });
+
+pub(super) const TEXTS: Form<Vec<String>> = form("a list of texts like [\"a\", \"b\"]", |raw| {
+    let text = |value: Value| match value {
+        Value::String(text) if !text.is_empty() => Ok(text),
+        _ => Err(Wrong::Shape),
+    };
+    raw.list()?.into_iter().map(text).collect()
+});
+
+fn path(raw: &Raw<'_>, text: &str) -> PathBuf {
+    raw.base.join(text)
+}
+
+pub(super) const PATH: Form<PathBuf> = form("a path", |raw| match raw.text()? {
+    "" => Err(Wrong::Shape),
+    text => Ok(path(raw, text)),
+});
+
+pub(super) const OPTIONAL_PATH: Form<Option<PathBuf>> = form("a path, or \"\" for none", |raw| {
+    let text = raw.text()?;
+    Ok((!text.is_empty()).then(|| path(raw, text)))
+});
+
+pub(super) const BASE_PATH: Form<String> =
+    form("\"\", or a path like \"/belfry\" that begins with a slash and does not end with one", |raw| {
+        let text = raw.text()?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+        let good = text.is_empty()
+            || (text.starts_with('/')
+                && !text.ends_with('/')
+                && !text.contains("//")
+                && text.chars().all(plain));
+        good.then(|| text.to_owned()).ok_or(Wrong::Shape)
+    });
+
+pub(super) const OPTIONAL_URL: Form<Option<String>> =
+    form("a URL like \"https://id.example.com/jwks.json\", or \"\" for none", |raw| {
+        let text = raw.text()?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        match reqwest::Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "https" | "http") => Ok(Some(text.to_owned())),
+            _ => Err(Wrong::Shape),
+        }
+    });
+
+pub(super) const DATABASE_URL: Form<DatabaseUrl> = form("`sqlite:FILE`", |raw| {
+    let text = raw.text()?;
+    match text.split_once(':') {
+        Some(("sqlite", file)) => {
+            let file = file.strip_prefix("//").unwrap_or(file);
+            match file {
+                "" => Err(Wrong::Shape),
+                ":memory:" => Err(Wrong::Because(
+                    "a store in memory would forget accepted alerts; name a file".to_owned(),
+                )),
+                file => Ok(DatabaseUrl::Sqlite(PathBuf::from(file))),
+            }
+        }
+        Some(("postgres" | "postgresql", _)) => {
+            Err(Wrong::Because("this build has no PostgreSQL store yet; use `sqlite:FILE`".to_owned()))
+        }
+        _ => Err(Wrong::Shape),
+    }
+});
+
+pub(super) const BUS_URL: Form<BusUrl> = form("`memory`", |raw| match raw.text()? {
+    "memory" => Ok(BusUrl::Memory),
+    text if text == "postgres" || text.starts_with("redis") || text.starts_with("nats") => Err(
+        Wrong::Because("this build has no bus between nodes yet; use `memory` and run one node".to_owned()),
+    ),
+    _ => Err(Wrong::Shape),
+});
+
+pub(super) const SECRET: Form<Option<SecretString>> = Form {
+    expected: "text, or \"\" for none",
+    secret: true,
+    read: |raw| Ok(Some(raw.text()?).filter(|text| !text.is_empty()).map(SecretString::from)),
+};
+
+pub(super) const CLAIMS: Form<BTreeMap<String, serde_json::Value>> =
+    form("a table of claims like { type = \"access\" } with texts, whole numbers, true or false", |raw| {
+        let claim = |(name, value): (String, Value)| match value {
+            Value::String(text) => Ok((name, text.into())),
+            Value::Integer(number) => Ok((name, number.into())),
+            Value::Boolean(switch) => Ok((name, switch.into())),
+            _ => Err(Wrong::Shape),
+        };
+        raw.table()?.into_iter().map(claim).collect()
+    });
+
+pub(super) const LOG_FORMAT: Form<LogFormat> =
+    form("\"auto\", \"text\" or \"json\"", |raw| match raw.text()? {
+        "auto" => Ok(LogFormat::Auto),
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(Wrong::Shape),
+    });
+
+pub(super) const LOG_LEVEL: Form<String> = form(
+    "\"error\", \"warn\", \"info\", \"debug\", \"trace\" or a filter like \"info,belfry_server=debug\"",
+    |raw| {
+        let text = raw.text()?;
+        // The filter's own parser takes any word as the name of a part, so a misspelt level would silence everything.
+        let level = |word: &str| matches!(word, "off" | "error" | "warn" | "info" | "debug" | "trace");
+        let directive = |part: &str| part.rsplit_once('=').map_or(level(part), |(_, word)| level(word));
+        let good = !text.is_empty()
+            && text.split(',').all(|part| directive(part.trim()))
+            && tracing_subscriber::EnvFilter::try_new(text).is_ok();
+        good.then(|| text.to_owned()).ok_or(Wrong::Shape)
+    },
+);
+
+/// The fields of one table in a list of tables.
+struct Fields<'a> {
+    list: &'static str,
+    index: usize,
+    table: toml::Table,
+    base: &'a Path,
+}
+
+impl<'a> Fields<'a> {
+    fn all<T>(
+        raw: &Raw<'a>,
+        list: &'static str,
+        known: &[&str],
+        read: fn(Fields<'a>) -> Result<T, Wrong>,
+    ) -> Result<Vec<T>, Wrong> {
+        let entry = |(index, value): (usize, Value)| {
+            let Value::Table(table) = value else { return Err(Wrong::Shape) };
+            if let Some(unknown) = table.keys().find(|key| !known.contains(&key.as_str())) {
+                let hint = super::layers::did_you_mean(unknown, known.iter().copied());
+                return Err(Wrong::Because(format!("`{list}[{index}].{unknown}` is not a key{hint}")));
+            }
+            read(Fields { list, index, table, base: raw.base })
+        };
+        raw.list()?.into_iter().enumerate().map(entry).collect()
+    }
+
+    fn wrong(&self, what: impl std::fmt::Display) -> Wrong {
+        Wrong::Because(format!("`{}[{}]` {what}", self.list, self.index))
+    }
+
+    fn text(&self, key: &str) -> Result<Option<&str>, Wrong> {
+        match self.table.get(key) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+            Some(_) => Err(self.wrong(format_args!("needs text in `{key}`"))),
+        }
+    }
+
+    fn required(&self, key: &str) -> Result<&str, Wrong> {
+        self.text(key)?.ok_or_else(|| self.wrong(format_args!("has no `{key}`")))
+    }
+
+    /// The text of `key`, or of the file that `key_file` names.
+    fn text_or_file(&self, key: &str) -> Result<Option<String>, Wrong> {
+        let file_key = format!("{key}_file");
+        match (self.text(key)?, self.text(&file_key)?) {
+            (Some(_), Some(_)) => Err(self.wrong(format_args!("has `{key}` and `{file_key}`; keep one"))),
+            (Some(text), None) => Ok(Some(text.to_owned())),
+            (None, Some(file)) => {
+                read_secret(&self.base.join(file)).map(Some).map_err(|reason| self.wrong(reason))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// The text of a file that holds one secret, without the newline at its end.
+pub(super) fn read_secret(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot be read from `{}`: {error}", path.display()))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(format!("is empty in `{}`", path.display())),
+        text => Ok(text.to_owned()),
+    }
+}
+
+pub(super) const PUBLIC_KEYS: Form<Vec<PublicKey>> = form(
+    "a list of tables like { kid = \"2026-01\", algorithm = \"ES256\", pem_file = \"key.pem\" }",
+    |raw| {
+        Fields::all(raw, "jwt_public_keys", &["kid", "algorithm", "pem", "pem_file"], |fields| {
+            let algorithm = match fields.required("algorithm")? {
+                "RS256" => JwtAlgorithm::Rs256,
+                "ES256" => JwtAlgorithm::Es256,
+                "EdDSA" => JwtAlgorithm::EdDsa,
+                other => {
+                    return Err(
+                        fields.wrong(format_args!("has the algorithm `{other}`; use RS256, ES256 or EdDSA"))
+                    );
+                }
+            };
+            let pem =
+                fields.text_or_file("pem")?.ok_or_else(|| fields.wrong("has no `pem` and no `pem_file`"))?;
+            Ok(PublicKey { kid: fields.text("kid")?.map(str::to_owned), algorithm, pem })
+        })
+    },
+);
+
+pub(super) const API_KEYS: Form<Vec<ApiKey>> = Form {
+    expected: "tables `[[api_keys]]` with `name`, `scopes` and one of `hash`, `key`, `key_file`",
+    secret: true,
+    read: |raw| {
+        Fields::all(raw, "api_keys", &["name", "scopes", "hash", "key", "key_file"], |fields| {
+            let name = fields.required("name")?.to_owned();
+            let scopes = scopes(&fields)?;
+            let credential = match (fields.text("hash")?, fields.text_or_file("key")?) {
+                (Some(_), Some(_)) => return Err(fields.wrong("has a `hash` and a key; keep the hash")),
+                (None, None) => return Err(fields.wrong("has none of `hash`, `key`, `key_file`")),
+                (None, Some(key)) => ApiKeyCredential::Key(key.into()),
+                (Some(hash), None) => ApiKeyCredential::Sha256(
+                    sha256(hash)
+                        .ok_or_else(|| fields.wrong("needs `sha256:` and 64 hexadecimal digits in `hash`"))?,
+                ),
+            };
+            Ok(ApiKey { name, scopes, credential })
+        })
+    },
+};
+
+fn scopes(fields: &Fields<'_>) -> Result<Vec<Scope>, Wrong> {
+    let names = || Scope::ALL.iter().map(|scope| scope.name());
+    let scope = |value: &Value| {
+        let name = value.as_str().unwrap_or_default();
+        Scope::ALL.into_iter().find(|scope| scope.name() == name).ok_or_else(|| {
+            let hint = super::layers::did_you_mean(name, names());
+            fields.wrong(format_args!("has the scope `{name}`, which does not exist{hint}"))
+        })
+    };
+    match fields.table.get("scopes") {
+        Some(Value::Array(values)) if !values.is_empty() => values.iter().map(scope).collect(),
+        _ => Err(fields.wrong("needs `scopes`, a list of `publish`, `manage`, `operate`")),
+    }
+}
+
+fn sha256(text: &str) -> Option<[u8; 32]> {
+    let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.is_ascii())?;
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}

@@ -1,0 +1,320 @@
+//! What the operator decides: defaults, `belfry.toml`, environment, flags; strict, and every fault is found at once.
+
+mod check;
+mod form;
+mod layers;
+mod sections;
+
+pub use check::{Finding, Weight};
+pub use sections::{
+    ApiKey, ApiKeyCredential, Auth, Bus, BusUrl, Database, DatabaseUrl, Drain, Inbox, JwtAlgorithm, Kinds,
+    Limits, Live, Log, LogFormat, PublicKey, Scope, Server,
+};
+
+use layers::{API_KEY_VARIABLE, Layers, Reader};
+use std::path::{Path, PathBuf};
+
+/// The documented defaults, `config.default.toml`.
+pub const DEFAULTS: &str = include_str!("../../config.default.toml");
+
+/// Everything that can be configured, one struct per section.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How the server was started; no key.
+    pub mode: Mode,
+    /// The listener and the node.
+    pub server: Server,
+    /// Where alerts are stored.
+    pub database: Database,
+    /// Hints between nodes.
+    pub bus: Bus,
+    /// Who is a user.
+    pub auth: Auth,
+    /// Who may publish, manage, operate.
+    pub api_keys: Vec<ApiKey>,
+    /// Declared kinds.
+    pub kinds: Kinds,
+    /// Open connections.
+    pub live: Live,
+    /// Limits.
+    pub limits: Limits,
+    /// What stays in an inbox.
+    pub inbox: Inbox,
+    /// How the server stops.
+    pub drain: Drain,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// How the server was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// `belfry dev`: on loopback, with a page on `/`; the `Host` header must be loopback, pages on loopback may call.
+    Dev,
+    /// `belfry serve`, and the library.
+    Serve,
+}
+
+/// Where a configuration is read from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// `belfry.toml`.
+    pub file: FileSource,
+    /// Environment variables; those that are not Belfry's are ignored.
+    pub environment: Vec<(String, String)>,
+    /// Flags of the command line.
+    pub flags: Vec<Flag>,
+}
+
+/// Which file is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum FileSource {
+    /// None.
+    #[default]
+    None,
+    /// This one, where there is one.
+    IfPresent(PathBuf),
+    /// This one; it is a fault when it is not there.
+    Named(PathBuf),
+}
+
+/// A key set by a flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flag {
+    /// As it is written, `--listen`.
+    pub name: &'static str,
+    /// What it sets, `server.listen`.
+    pub key: &'static str,
+    /// To what.
+    pub value: String,
+}
+
+impl Sources {
+    /// `--config` or `./belfry.toml`, this process's environment, and these flags.
+    pub fn of_process(config: Option<&Path>, flags: Vec<Flag>) -> Self {
+        let file = match config {
+            Some(path) => FileSource::Named(path.to_owned()),
+            None => FileSource::IfPresent(PathBuf::from("belfry.toml")),
+        };
+        let text = |text: std::ffi::OsString| text.into_string().ok();
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
+        Self { file, environment, flags }
+    }
+}
+
+/// Where a value is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `config.default.toml`.
+    Default,
+    /// A line of a file.
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+    },
+    /// An environment variable.
+    Environment(String),
+    /// A flag.
+    Flag(&'static str),
+}
+
+impl Origin {
+    /// The higher one wins.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::File { .. } => 1,
+            Self::Environment(_) => 2,
+            Self::Flag(_) => 3,
+        }
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Environment(name) => f.write_str(name),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Something in the configuration cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it stands.
+    pub origin: Option<Origin>,
+    /// The key, what was found, what is expected.
+    pub text: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.origin {
+            Some(origin) => write!(f, "{origin}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+/// All that cannot be used, one line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFaults(pub Vec<Fault>);
+
+impl std::fmt::Display for ConfigFaults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, fault) in self.0.iter().enumerate() {
+            write!(f, "{}{fault}", if index == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigFaults {}
+
+/// A value in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// `section.key`.
+    pub key: String,
+    /// As TOML; secrets are not shown.
+    pub value: String,
+    /// Where it is from.
+    pub origin: Origin,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::read(&mut Reader::of_defaults())
+    }
+}
+
+impl Config {
+    /// Reads the sources; later ones win: file, environment, flags.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigFaults> {
+        Self::load_with_settings(sources).map(|(config, _)| config)
+    }
+
+    /// As [`Config::load`], with every value in force and where it is from.
+    pub fn load_with_settings(sources: &Sources) -> Result<(Self, Vec<Setting>), ConfigFaults> {
+        let layers = Layers::of(sources);
+        let mut reader = Reader::of(&layers);
+        let mut config = Self::read(&mut reader);
+        if let Some(path) = &config.auth.jwt_secret_file {
+            match form::read_secret(path) {
+                Ok(secret) => config.auth.jwt_secret = Some(secret.into()),
+                Err(reason) => {
+                    reader.fault(
+                        "auth.jwt_secret_file",
+                        format!("the secret of `auth.jwt_secret_file` {reason}"),
+                    );
+                }
+            }
+        }
+        let api_key = sources.environment.iter().find(|(name, _)| name == API_KEY_VARIABLE);
+        if let Some((name, key)) = api_key.filter(|(_, key)| !key.is_empty()) {
+            config.api_keys.push(ApiKey {
+                name: name.clone(),
+                scopes: Scope::ALL.to_vec(),
+                credential: ApiKeyCredential::Key(key.clone().into()),
+            });
+        }
+        reader.finish()?;
+        let settings = settings(&layers);
+        Ok((config, settings))
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let mut server = Server::read(reader);
+        if server.node.is_empty() {
+            server.node = host_name();
+        }
+        Self {
+            mode: Mode::Serve,
+            server,
+            database: Database::read(reader),
+            bus: Bus::read(reader),
+            auth: Auth::read(reader),
+            api_keys: reader.get("api_keys", &form::API_KEYS),
+            kinds: Kinds::read(reader),
+            live: Live::read(reader),
+            limits: Limits::read(reader),
+            inbox: Inbox::read(reader),
+            drain: Drain::read(reader),
+            log: Log::read(reader),
+        }
+    }
+
+    /// The database's file.
+    pub fn database_path(&self) -> PathBuf {
+        let DatabaseUrl::Sqlite(file) = &self.database.url;
+        self.server.data_dir.join(file)
+    }
+
+    /// How to open the store.
+    pub fn store_options(&self) -> belfry_store::Options {
+        belfry_store::Options {
+            engine: belfry_store::EngineOptions::Sqlite(self.database_path()),
+            writer_queue_max: self.database.writer_queue_max as usize,
+            readers: self.database.readers as usize,
+            inbox_items_max: self.inbox.items_per_user_max,
+            announcements_max: self.limits.announcements_max,
+            busy_timeout: self.database.busy_timeout,
+        }
+    }
+
+    /// How long items stay.
+    pub fn retention_policy(&self) -> belfry_store::RetentionPolicy {
+        belfry_store::RetentionPolicy {
+            default: self.inbox.retention,
+            categories: self.inbox.retention_per_category.clone().into_iter().collect(),
+        }
+    }
+}
+
+/// This machine's name, or `belfry` where it has none.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"));
+    let name = name.ok().or_else(|| std::env::var("HOSTNAME").ok());
+    name.map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "belfry".to_owned())
+}
+
+fn settings(layers: &Layers) -> Vec<Setting> {
+    let names = sections::SECTIONS
+        .iter()
+        .flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}")))
+        .chain(layers::TOP_KEYS.iter().map(|key| (*key).to_owned()));
+    let setting = |key: String| {
+        let entry = layers.entries.get(&key)?;
+        Some(Setting { value: shown(&key, &entry.found), key, origin: entry.origin.clone() })
+    };
+    names.filter_map(setting).collect()
+}
+
+/// A value as TOML, without what nobody may see.
+fn shown(key: &str, found: &form::Found) -> String {
+    use form::Found;
+    let empty = match found {
+        Found::Text(text) => text.is_empty(),
+        Found::Toml(toml::Value::String(text)) => text.is_empty(),
+        Found::Toml(toml::Value::Array(values)) => values.is_empty(),
+        Found::Toml(_) => false,
+    };
+    let secret = matches!(key, "auth.jwt_secret" | "api_keys");
+    match found {
+        _ if secret && !empty => "(set, not shown)".to_owned(),
+        Found::Text(text) => toml::Value::String(text.clone()).to_string(),
+        Found::Toml(value) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! What can be configured. Texts, units and defaults stand in `config.default.toml`.
+
+use super::form::{self, Form};
+use super::layers::Reader;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A struct per section, and for each the names of its keys and how they are read.
+macro_rules! sections {
+    ($($(#[$doc:meta])* $name:ident $section:literal { $($(#[$field_doc:meta])* $key:ident: $type:ty = $form:expr;)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone)]
+            pub struct $name {
+                $($(#[$field_doc])* pub $key: $type,)*
+            }
+
+            impl $name {
+                pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+                    $(let $key: Form<$type> = $form;)*
+                    Self { $($key: reader.get(concat!($section, ".", stringify!($key)), &$key),)* }
+                }
+            }
+
+            impl Default for $name {
+                fn default() -> Self {
+                    Self::read(&mut Reader::of_defaults())
+                }
+            }
+        )*
+
+        /// Every section with its keys.
+        pub(super) const SECTIONS: &[(&str, &[&str])] = &[$(($section, &[$(stringify!($key),)*]),)*];
+    };
+}
+
+sections! {
+    /// The listener and the node.
+    Server "server" {
+        /// Address and port.
+        listen: SocketAddr = form::ADDRESS;
+        /// In front of every route; empty or `/…` without a slash at the end.
+        base_path: String = form::BASE_PATH;
+        /// This node's name; never empty once loaded.
+        node: String = form::TEXT;
+        /// Where files go.
+        data_dir: PathBuf = form::PATH;
+        /// Whose `X-Forwarded-For` is believed.
+        trusted_proxies: Vec<IpNet> = form::NETWORKS;
+        /// For a request's head.
+        header_timeout: Duration = form::DURATION;
+        /// For a request's answer.
+        request_timeout: Duration = form::DURATION;
+        /// Certificate chain.
+        tls_cert_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Private key.
+        tls_key_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Own listener of `/metrics`.
+        metrics_listen: Option<SocketAddr> = form::OPTIONAL_ADDRESS;
+    }
+    /// Where alerts are stored.
+    Database "database" {
+        /// Which store.
+        url: DatabaseUrl = form::DATABASE_URL;
+        /// For a locked file.
+        busy_timeout: Duration = form::DURATION;
+        /// Reading connections.
+        readers: u32 = form::COUNT;
+        /// Jobs that may wait.
+        writer_queue_max: u32 = form::COUNT;
+    }
+    /// Hints between nodes.
+    Bus "bus" {
+        /// Which bus.
+        url: BusUrl = form::BUS_URL;
+    }
+    /// What makes a token valid, and where it may come from.
+    Auth "auth" {
+        /// For HS256, HS384, HS512; filled from the file where that is set.
+        jwt_secret: Option<SecretString> = form::SECRET;
+        /// Holds the secret.
+        jwt_secret_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// For RS256, ES256, EdDSA.
+        jwt_public_keys: Vec<PublicKey> = form::PUBLIC_KEYS;
+        /// The identity provider's keys.
+        jwks_url: Option<String> = form::OPTIONAL_URL;
+        /// How old they may get.
+        jwks_refresh: Duration = form::DURATION;
+        /// Required `iss`.
+        issuer: Option<String> = form::OPTIONAL_TEXT;
+        /// Required `aud`.
+        audience: Option<String> = form::OPTIONAL_TEXT;
+        /// Between clocks.
+        leeway: Duration = form::DURATION_OR_ZERO;
+        /// Where the user's id is.
+        user_claims: Vec<String> = form::TEXTS;
+        /// What else a token must say.
+        required_claims: BTreeMap<String, serde_json::Value> = form::CLAIMS;
+        /// Where a browser keeps it.
+        cookie_names: Vec<String> = form::TEXTS;
+        /// Pages that may call.
+        allowed_origins: Vec<String> = form::TEXTS;
+    }
+    /// Declared kinds.
+    Kinds "kinds" {
+        /// Folder of the files.
+        dir: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Whether changes are taken over.
+        reload: bool = form::SWITCH;
+        /// Of templates.
+        default_locale: String = form::TEXT;
+        /// Of links.
+        link_schemes: Vec<String> = form::TEXTS;
+    }
+    /// Open connections.
+    Live "live" {
+        /// Between two pings.
+        heartbeat_interval: Duration = form::DURATION;
+        /// From a ping to the close.
+        heartbeat_timeout: Duration = form::DURATION;
+        /// Whether a pong always counts.
+        trust_pong: bool = form::SWITCH;
+        /// For `resume`.
+        resume_wait: Duration = form::DURATION;
+        /// Without a byte taken.
+        stalled_after: Duration = form::DURATION;
+        /// For a frame's predecessor.
+        reorder_wait: Duration = form::DURATION_OR_ZERO;
+        /// Items of a `catch-up`.
+        catch_up_page_items: u32 = form::COUNT;
+        /// Bytes of a `catch-up`.
+        catch_up_page_bytes: usize = form::SIZE;
+        /// Changes before a `reset`.
+        changed_items_max: u32 = form::COUNT;
+        /// Backlog of a naive client.
+        naive_backlog_items: u32 = form::COUNT_OR_ZERO;
+        /// How far that reaches back.
+        naive_backlog_age: Duration = form::DURATION;
+        /// SSE's `retry:`.
+        sse_retry: Duration = form::DURATION;
+    }
+    /// Limits.
+    Limits "limits" {
+        /// Live connections of the node.
+        connections_max: u32 = form::COUNT;
+        /// Of one user.
+        connections_per_user: u32 = form::COUNT;
+        /// New ones.
+        connections_per_second: u32 = form::COUNT;
+        /// New ones from one address; 0 is off.
+        connections_per_second_per_address: u32 = form::COUNT_OR_ZERO;
+        /// Connections that are not live.
+        http_connections_max: u32 = form::COUNT;
+        /// A client's frame.
+        inbound_message_bytes_max: usize = form::SIZE;
+        /// A client's frames, on average.
+        inbound_frames_per_second: u32 = form::COUNT;
+        /// A client's frames at once.
+        inbound_frames_burst: u32 = form::COUNT;
+        /// Waiting for one connection.
+        send_queue_bytes_max: usize = form::SIZE;
+        /// A request's body, a batch's line.
+        body_bytes_max: usize = form::SIZE;
+        /// A body that names users.
+        body_users_bytes_max: usize = form::SIZE;
+        /// Lines of a batch.
+        batch_lines_max: u32 = form::COUNT;
+        /// Bytes of a batch.
+        batch_bytes_max: usize = form::SIZE;
+        /// Of one API key; 0 is off.
+        publishes_per_second_per_key: u32 = form::COUNT_OR_ZERO;
+        /// Of one user, on average.
+        requests_per_second_per_user: u32 = form::COUNT;
+        /// Of one user, at once.
+        requests_burst_per_user: u32 = form::COUNT;
+        /// Alerts for everyone.
+        announcements_max: u32 = form::COUNT;
+    }
+    /// What stays.
+    Inbox "inbox" {
+        /// How long.
+        retention: Duration = form::DURATION;
+        /// How long, per category.
+        retention_per_category: BTreeMap<String, Duration> = form::DURATIONS;
+        /// How many.
+        items_per_user_max: u32 = form::COUNT;
+        /// How long a repeated call is recognised.
+        idempotency_keep: Duration = form::DURATION;
+    }
+    /// How the server stops.
+    Drain "drain" {
+        /// Not ready, still serving.
+        ready_wait: Duration = form::DURATION_OR_ZERO;
+        /// Closes are spread over this.
+        window: Duration = form::DURATION_OR_ZERO;
+        /// The end in any case.
+        timeout: Duration = form::DURATION;
+    }
+    /// What is logged.
+    Log "log" {
+        /// In which form.
+        format: LogFormat = form::LOG_FORMAT;
+        /// From which level on, as a filter.
+        level: String = form::LOG_LEVEL;
+    }
+}
+
+/// Which store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A file; relative ones are inside `server.data_dir`.
+    Sqlite(PathBuf),
+}
+
+/// Which bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BusUrl {
+    /// One node.
+    Memory,
+}
+
+/// A key that verifies tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// The key's name in a token's header.
+    pub kid: Option<String>,
+    /// What it is for.
+    pub algorithm: JwtAlgorithm,
+    /// The key; read from the file where that is set.
+    pub pem: String,
+}
+
+/// Algorithms of public keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    /// RSA with SHA-256.
+    Rs256,
+    /// P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// A key that back ends call with.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Stands in logs, owns idempotency keys.
+    pub name: String,
+    /// What it may do; at least one.
+    pub scopes: Vec<Scope>,
+    /// The key itself, or its hash.
+    pub credential: ApiKeyCredential,
+}
+
+/// How a key was given.
+#[derive(Debug, Clone)]
+pub enum ApiKeyCredential {
+    /// SHA-256 of the key.
+    Sha256([u8; 32]),
+    /// The key, from the configuration or a file.
+    Key(SecretString),
+}
+
+/// What an API key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// Send alerts, read their traces, recall them.
+    Publish,
+    /// Users and groups.
+    Manage,
+    /// The node itself: statistics, metrics, backup.
+    Operate,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Scope; 3] = [Scope::Publish, Scope::Manage, Scope::Operate];
+
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Manage => "manage",
+            Self::Operate => "operate",
+        }
+    }
+}
