@@ -47,6 +47,17 @@ pub(super) enum Found {
     Text(String),
 }
 
+impl Found {
+    /// Whether it is the empty text or the empty list.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) | Self::Toml(Value::String(text)) => text.is_empty(),
+            Self::Toml(Value::Array(values)) => values.is_empty(),
+            Self::Toml(_) => false,
+        }
+    }
+}
+
 impl Raw<'_> {
     fn text(&self) -> Result<&str, Wrong> {
         match self.found {
@@ -388,9 +399,11 @@ pub(super) fn read_secret(path: &Path) -> Result<String, String> {
     }
 }
 
-pub(super) const PUBLIC_KEYS: Form<Vec<PublicKey>> = form(
-    "a list of tables like { kid = \"2026-01\", algorithm = \"ES256\", pem_file = \"key.pem\" }",
-    |raw| {
+pub(super) const PUBLIC_KEYS: Form<Vec<PublicKey>> = Form {
+    expected: "a list of tables like { kid = \"2026-01\", algorithm = \"ES256\", pem_file = \"key.pem\" }",
+    // A private key pasted by mistake must not end up in a log.
+    secret: true,
+    read: |raw| {
         Fields::all(raw, "jwt_public_keys", &["kid", "algorithm", "pem", "pem_file"], |fields| {
             let algorithm = match fields.required("algorithm")? {
                 "RS256" => JwtAlgorithm::Rs256,
@@ -407,7 +420,7 @@ pub(super) const PUBLIC_KEYS: Form<Vec<PublicKey>> = form(
             Ok(PublicKey { kid: fields.text("kid")?.map(str::to_owned), algorithm, pem })
         })
     },
-);
+};
 
 pub(super) const API_KEYS: Form<Vec<ApiKey>> = Form {
     expected: "tables `[[api_keys]]` with `name`, `scopes` and one of `hash`, `key`, `key_file`",

@@ -43,10 +43,7 @@ pub(super) struct Layers {
 
 static DEFAULTS: LazyLock<Layers> = LazyLock::new(|| {
     let mut layers = Layers::default();
-    layers.add_file(super::DEFAULTS, Path::new("config.default.toml"));
-    for entry in layers.entries.values_mut() {
-        entry.origin = Origin::Default;
-    }
+    layers.add_document(super::DEFAULTS, &|_| Origin::Default);
     layers
 });
 
@@ -85,10 +82,14 @@ impl Layers {
     }
 
     fn add_file(&mut self, text: &str, path: &Path) {
-        let at = |offset: usize| {
+        self.add_document(text, &|offset| {
             let line = text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
             Origin::File { path: path.to_owned(), line }
-        };
+        });
+    }
+
+    /// `at` says where a byte of the text is.
+    fn add_document(&mut self, text: &str, at: &dyn Fn(usize) -> Origin) {
         let document = match DeTable::parse(text) {
             Ok(document) => document.into_inner(),
             Err(error) => {
@@ -161,16 +162,15 @@ impl Layers {
             Some(plain) => plain.to_owned(),
             None => format!("{path}_file"),
         };
-        if let Some(other) = self.entries.get(&twin)
-            && other.origin.rank() > 0
+        if !found.is_empty()
+            && let Some(other) = self.entries.get_mut(&twin)
+            && !other.found.is_empty()
         {
-            if other.origin.rank() == origin.rank() && !matches!(&origin, Origin::Default) {
-                let text = format!("`{path}` and `{twin}` are both set; keep one");
-                return self.fault(origin, text);
+            if other.origin.rank() == origin.rank() {
+                return self.fault(origin, format!("`{path}` and `{twin}` are both set; keep one"));
             }
-            if let Some(default) = DEFAULTS.entries.get(&twin) {
-                self.entries.insert(twin, default.clone());
-            }
+            other.found = Found::Text(String::new());
+            other.origin = Origin::Default;
         }
         self.entries.insert(path.to_owned(), Entry { found, origin });
     }
@@ -225,7 +225,12 @@ impl<'a> Reader<'a> {
     }
 
     /// What was wrong.
-    pub(super) fn finish(self) -> Result<(), ConfigFaults> {
+    pub(super) fn finish(mut self) -> Result<(), ConfigFaults> {
+        self.faults.sort_by_key(|fault| match &fault.origin {
+            Some(origin @ Origin::File { line, .. }) => (origin.rank(), *line),
+            Some(origin) => (origin.rank(), 0),
+            None => (0, 0),
+        });
         if self.faults.is_empty() { Ok(()) } else { Err(ConfigFaults(self.faults)) }
     }
 }
@@ -282,6 +287,9 @@ fn unknown_key(section: &str, key: &str) -> String {
 }
 
 fn nearly_short(name: &str) -> Option<&'static str> {
+    if name.starts_with(LONG_PREFIX) {
+        return None;
+    }
     let all = SHORT_NAMES.iter().map(|(short, _)| *short).chain([API_KEY_VARIABLE]);
     let mut near = all.map(|short| (strsim::damerau_levenshtein(name, short), short));
     near.find(|(distance, _)| (1..=2).contains(distance)).map(|(_, short)| short)

@@ -302,15 +302,9 @@ fn settings(layers: &Layers) -> Vec<Setting> {
 /// A value as TOML, without what nobody may see.
 fn shown(key: &str, found: &form::Found) -> String {
     use form::Found;
-    let empty = match found {
-        Found::Text(text) => text.is_empty(),
-        Found::Toml(toml::Value::String(text)) => text.is_empty(),
-        Found::Toml(toml::Value::Array(values)) => values.is_empty(),
-        Found::Toml(_) => false,
-    };
-    let secret = matches!(key, "auth.jwt_secret" | "api_keys");
+    let secret = matches!(key, "auth.jwt_secret" | "auth.jwt_public_keys" | "api_keys");
     match found {
-        _ if secret && !empty => "(set, not shown)".to_owned(),
+        _ if secret && !found.is_empty() => "(set, not shown)".to_owned(),
         Found::Text(text) => toml::Value::String(text.clone()).to_string(),
         Found::Toml(value) => value.to_string(),
     }

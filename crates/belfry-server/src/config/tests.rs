@@ -137,7 +137,14 @@ fn unknown_keys_name_the_nearest_one() {
     let faults = faults_of_file(
         "listen = \"127.0.0.1:1\"\n\n[server]\nlisen = \"127.0.0.1:1\"\nretention = \"3d\"\nqwertyuiop = 1\n[sevrer]\n[nothing_like_it]\n",
     );
-    insta::assert_snapshot!(faults, @"");
+    insta::assert_snapshot!(faults, @r#"
+    belfry.toml:1: `listen` stands outside a section; it belongs below `[server]`
+    belfry.toml:4: `server.lisen` is not a key; did you mean `server.listen`?
+    belfry.toml:5: `server.retention` is not a key; did you mean `inbox.retention`?
+    belfry.toml:6: `server.qwertyuiop` is not a key
+    belfry.toml:7: `sevrer` is not a section; did you mean `server`?
+    belfry.toml:8: `nothing_like_it` is not a section
+    "#);
 }
 
 #[test]
@@ -149,7 +156,13 @@ fn unknown_environment_variables_name_the_nearest_one() {
         ("BELFRY_JWT_SECERT", "x"),
         ("BELFRY_APIKEY", "x"),
     ]);
-    insta::assert_snapshot!(faults, @"");
+    insta::assert_snapshot!(faults, @r#"
+    BELFRY_JWT_SECERT: there is no such variable; did you mean `BELFRY_JWT_SECRET`?
+    BELFRY_APIKEY: there is no such variable; did you mean `BELFRY_API_KEY`?
+    BELFRY__SERVER__LISEN: `server.lisen` is not a key; did you mean `server.listen`?
+    BELFRY__SEVRER__LISTEN: `sevrer` is not a section; did you mean `server`?
+    BELFRY__LISTEN: `listen` stands outside a section; it belongs below `[server]`
+    "#);
 }
 
 #[test]
@@ -184,7 +197,26 @@ format = "xml"
 level = "verbose"
 "#,
     );
-    insta::assert_snapshot!(faults, @"");
+    insta::assert_snapshot!(faults, @r#"
+    belfry.toml:3: `server.listen` is `8787`; expected an address and port like "127.0.0.1:8787"
+    belfry.toml:4: `server.base_path` is `"belfry/"`; expected "", or a path like "/belfry" that begins with a slash and does not end with one
+    belfry.toml:5: `server.trusted_proxies` is `["10.0.0.0/8", "proxy"]`: `proxy` is no address and no network
+    belfry.toml:7: `database.url` is `"postgres://db/belfry"`: this build has no PostgreSQL store yet; use `sqlite:FILE`
+    belfry.toml:8: `database.readers` is `0`; expected a whole number from 1 to 4294967295
+    belfry.toml:10: `bus.url` is `"redis://cache"`: this build has no bus between nodes yet; use `memory` and run one node
+    belfry.toml:12: `auth.jwt_secret` is a value that is not shown here; expected text, or "" for none
+    belfry.toml:13: `auth.required_claims` is `["a"]`; expected a table of claims like { type = "access" } with texts, whole numbers, true or false
+    belfry.toml:14: `auth.jwks_url` is `"ftp://id"`; expected a URL like "https://id.example.com/jwks.json", or "" for none
+    belfry.toml:15: `auth.jwt_public_keys`: `jwt_public_keys[0]` has the algorithm `RS512`; use RS256, ES256 or EdDSA
+    belfry.toml:17: `live.heartbeat_interval` is `30`; expected a duration like "30s", above zero
+    belfry.toml:18: `live.heartbeat_timeout` is `"10"`: `10` has no unit; write for example "10s" for seconds (units: ms, s, m, h, d, w)
+    belfry.toml:19: `live.trust_pong` is `"yes"`; expected true or false
+    belfry.toml:21: `limits.body_bytes_max` is `"64KB"`; expected a size in bytes like 65536 or "64KiB", from 1 byte to 1024GiB
+    belfry.toml:22: `limits.connections_max` is `-1`; expected a whole number from 1 to 4294967295
+    belfry.toml:24: `inbox.retention_per_category` is a table: `deals`: `soon` is no duration; write a whole number and a unit, for example "30s", "10m" or "7d"
+    belfry.toml:26: `log.format` is `"xml"`; expected "auto", "text" or "json"
+    belfry.toml:27: `log.level` is `"verbose"`; expected "error", "warn", "info", "debug", "trace" or a filter like "info,belfry_server=debug"
+    "#);
 }
 
 #[test]
@@ -339,7 +371,31 @@ fn every_finding_names_the_key_and_the_remedy() {
         finding(|c| c.drain.ready_wait = Duration::from_secs(15)),
         finding(|c| c.live.naive_backlog_age = Duration::from_secs(91 * 86_400)),
     ];
-    insta::assert_snapshot!(findings.join("\n"), @"");
+    insta::assert_snapshot!(findings.join("\n"), @r#"
+    Error `auth.jwt_secret`: there is no key to verify tokens, so no user could connect; set BELFRY_JWT_SECRET (or `auth.jwt_secret_file`), `auth.jwt_public_keys` or `auth.jwks_url`
+    Error `auth.jwt_secret`: the secret has 31 bytes and can be guessed; use at least 32, for example the output of `openssl rand -base64 48`
+    Error `auth.user_claims`: no claim names the user; name at least one, usually "sub"
+    Error `auth.jwks_url`: whoever sits between could put in keys of their own; use an https URL (http is for loopback only)
+    Warning `auth.leeway`: expired tokens stay valid for longer than five minutes; set the clocks right and use a leeway of a minute or less
+    Error `auth.allowed_origins`: "*" together with cookies lets any page act as its visitor; name the origins of your pages, or set `auth.cookie_names = []`
+    Error `auth.allowed_origins`: `https://app.example.com/` is no origin, so no page could match it; write scheme, host and port only, in lower case and without a slash at the end, as in "https://app.example.com"
+    Warning `auth.allowed_origins`: no page may connect with a cookie, and none from another origin; name the origins of your pages, as in ["https://app.example.com"]
+    Error `api_keys`: there is no API key, so nobody could publish; run `belfry api-key new --name shop --scope publish` and put what it prints into belfry.toml, or set BELFRY_API_KEY
+    Error `api_keys`: the name `shop` stands twice, and idempotency keys belong to a name; give each key its own name
+    Error `api_keys`: the key `shop` has 5 bytes and can be guessed; use at least 16; `belfry api-key new` makes a good one
+    Error `server.tls_key_file`: the certificate has no key; set both files, or none
+    Warning `server.listen`: tokens travel in clear text to 0.0.0.0:8787; set `server.tls_cert_file` and `server.tls_key_file`, or name your proxy in `server.trusted_proxies`
+    Error `server.listen`: `belfry dev` has an open page and would answer on 0.0.0.0:8787; listen on loopback, or use `belfry serve`
+    Error `server.metrics_listen`: it is the address of the main listener; give it a port of its own, or leave it empty
+    Warning `server.trusted_proxies`: a network of all addresses lets every client choose its own address; name the addresses of your proxies
+    Error `kinds.dir`: there is no folder `/nowhere`; make it, correct the path, or leave the key empty
+    Error `live.catch_up_page_bytes`: a page of a catch-up does not fit into `limits.send_queue_bytes_max`; make it two thirds of the queue or less
+    Warning `limits.body_bytes_max`: an alert with as much `data` as is allowed does not fit; use at least "32KiB"
+    Warning `limits.inbound_frames_burst`: it is below a second's worth of `limits.inbound_frames_per_second`; make it as large at least
+    Warning `live.heartbeat_timeout`: it is longer than `live.heartbeat_interval`, so a dead connection outlives several heartbeats; make it shorter
+    Warning `drain.timeout`: it ends the process before `drain.ready_wait` and `drain.window` are over; make it longer than both together
+    Warning `live.naive_backlog_age`: it reaches back further than `inbox.retention`; make it shorter
+    "#);
 }
 
 #[test]
