@@ -1,2 +1,97 @@
-//! Placeholder.
-fn main() {}
+//! The logic behind the README's commands: `cargo xtask --help` lists them.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the person who typed it")]
+
+mod autobahn;
+mod check;
+mod codegen;
+mod command;
+mod dev;
+mod fuzz;
+mod loc;
+mod test;
+mod tidy;
+mod tools;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// One door to every routine of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    routine: Routine,
+}
+
+#[derive(Subcommand)]
+enum Routine {
+    /// Builds `belfry` and runs `belfry dev` with the kinds of the examples; arguments go to `belfry dev`.
+    Dev {
+        /// Builds with optimisations: slower to start, right for measuring.
+        #[arg(long)]
+        release: bool,
+        /// What `belfry dev` is given, for example `--listen 127.0.0.1:9000`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Installs what is missing and runs every test; with FILTER only the Rust tests whose names contain it.
+    Test {
+        /// A part of the names of the tests to run.
+        filter: Option<String>,
+    },
+    /// Everything that is checked without running the product: house rules, format, lints, generated files, types.
+    Check,
+    /// Writes the generated files: TypeScript types, schemas, API documents, reference pages.
+    Codegen {
+        /// Only compares, and fails where a committed file is not what would be generated.
+        #[arg(long)]
+        check: bool,
+    },
+    /// The house rules alone: arrows between crates and modules, words, file lengths, licences, links.
+    Tidy,
+    /// Runs Autobahn's fuzzing client against the production codec.
+    Autobahn {
+        /// What the routine is given.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Runs each fuzz target in `fuzz/`.
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Only these targets.
+        targets: Vec<String>,
+    },
+    /// Prints lines per crate and the number of crates in the tree.
+    Loc,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().routine) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(routine: Routine) -> anyhow::Result<()> {
+    match routine {
+        Routine::Dev { release, arguments } => dev::run(release, &arguments),
+        Routine::Test { filter } => test::run(filter.as_deref()),
+        Routine::Check => check::run(),
+        Routine::Codegen { check } => codegen::run(check),
+        Routine::Tidy => tidy::run(),
+        Routine::Autobahn { arguments } => autobahn::run(&arguments),
+        Routine::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
+        Routine::Loc => loc::run(),
+    }
+}
+
+/// The names of the routines, for the check that documents name only commands that exist.
+fn routine_names() -> Vec<String> {
+    use clap::CommandFactory;
+    Cli::command().get_subcommands().map(|routine| routine.get_name().to_owned()).collect()
+}

@@ -1,0 +1,153 @@
+//! What the routines need on the machine, and how they get it.
+
+use crate::command::{cargo, command, output, root, run, succeeds, typed};
+use anyhow::{Result, bail};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A program and the Debian package that brings it.
+struct Program {
+    name: &'static str,
+    package: &'static str,
+}
+
+/// What the tests call. Rust itself, and the linker it needs, are there: this program was built with them.
+const PROGRAMS: [Program; 2] =
+    [Program { name: "node", package: "nodejs" }, Program { name: "npm", package: "npm" }];
+
+/// Installs the Debian packages of missing programs where this user may, else says which ones are missing.
+pub(crate) fn ensure_programs() -> Result<()> {
+    let missing: Vec<&Program> =
+        PROGRAMS.iter().filter(|program| !succeeds(command(program.name).arg("--version"))).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
+    let Some(mut apt_get) = apt_get() else {
+        bail!("missing: {}; on Debian: apt-get install {}", names(&missing), packages.join(" "));
+    };
+    // A list of packages may never have been fetched; a failure to refresh it is told by the install.
+    succeeds(apt_get.args(["update", "-q"]));
+    let mut install = self::apt_get().expect("it was there a moment ago");
+    run(install.args(["install", "-qy", "--no-install-recommends"]).args(packages))
+}
+
+fn names(programs: &[&Program]) -> String {
+    programs.iter().map(|program| program.name).collect::<Vec<_>>().join(", ")
+}
+
+/// `apt-get`, where it exists and this user may run it without being asked for a password.
+fn apt_get() -> Option<Command> {
+    if !succeeds(command("apt-get").arg("--version")) {
+        return None;
+    }
+    if output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0") {
+        let mut apt_get = command("apt-get");
+        apt_get.env("DEBIAN_FRONTEND", "noninteractive");
+        return Some(apt_get);
+    }
+    if !succeeds(command("sudo").args(["-n", "true"])) {
+        return None;
+    }
+    let mut apt_get = command("sudo");
+    apt_get.args(["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    Some(apt_get)
+}
+
+/// `cargo nextest`, installed under the target directory where it is missing; `None` where it cannot be had, for
+/// example without a network: the tests then run under `cargo test`.
+pub(crate) fn nextest() -> Result<Option<Command>> {
+    if succeeds(cargo().args(["nextest", "--version"])) {
+        let mut nextest = cargo();
+        nextest.arg("nextest");
+        return Ok(Some(nextest));
+    }
+    installed("cargo-nextest").map(|program| {
+        program.map(|program| {
+            let mut nextest = command(&program.to_string_lossy());
+            nextest.arg("nextest");
+            nextest
+        })
+    })
+}
+
+/// A program from the package registry under `target/tools`, built where it is missing. A debug build: these
+/// programs wait for others, and it is ready in a fraction of the time.
+pub(crate) fn installed(name: &str) -> Result<Option<PathBuf>> {
+    let tools = target_dir()?.join("tools");
+    let program = tools.join("bin").join(name);
+    if program.exists() {
+        return Ok(Some(program));
+    }
+    let mut install = cargo();
+    install.args(["install", "--locked", "--debug", name, "--root"]).arg(&tools);
+    match run(&mut install) {
+        Ok(()) => Ok(Some(program)),
+        Err(error) => {
+            eprintln!("{error:#}");
+            Ok(None)
+        }
+    }
+}
+
+/// Where cargo writes; both routines of continuous integration share it.
+pub(crate) fn target_dir() -> Result<PathBuf> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        target_directory: PathBuf,
+    }
+    let json = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    Ok(serde_json::from_str::<Metadata>(&json)?.target_directory)
+}
+
+/// Makes `node_modules` in `folder` what its lock file says, unless it is already. Packages' own scripts never run.
+pub(crate) fn ensure_npm_packages(folder: &Path) -> Result<()> {
+    let lock = std::fs::read(folder.join("package-lock.json"))?;
+    let stamp = folder.join("node_modules").join(".installed-from");
+    if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    let mut install = command("npm");
+    run(install.current_dir(folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))?;
+    if folder.join("node_modules").is_dir() {
+        std::fs::write(stamp, lock)?;
+    }
+    Ok(())
+}
+
+/// The folder of the npm workspaces, where it exists.
+pub(crate) fn web() -> Option<PathBuf> {
+    Some(root().join("web")).filter(|web| web.join("package.json").exists())
+}
+
+/// Runs a script of the npm workspaces' root, where it is declared.
+pub(crate) fn npm_script(folder: &Path, script: &str) -> Result<Option<Command>> {
+    #[derive(Deserialize)]
+    struct Package {
+        #[serde(default)]
+        scripts: std::collections::BTreeMap<String, String>,
+    }
+    let package: Package = serde_json::from_slice(&std::fs::read(folder.join("package.json"))?)?;
+    if !package.scripts.contains_key(script) {
+        return Ok(None);
+    }
+    let mut npm = command("npm");
+    npm.current_dir(folder).args(["run", "--silent", script]);
+    Ok(Some(npm))
+}
+
+/// Builds a binary of the workspace and returns where it lies.
+pub(crate) fn build(package: &str, binary: &str, release: bool) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--package", package, "--bin", binary]);
+    if release {
+        build.arg("--release");
+    }
+    run(&mut build)?;
+    let path = target_dir()?.join(if release { "release" } else { "debug" }).join(binary);
+    if !path.exists() {
+        bail!("`{}` built no `{}`", typed(&build), path.display());
+    }
+    Ok(path)
+}
