@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 pub const ERROR_DOCS_BASE: &str = "/docs/errors";
 
 macro_rules! error_codes {
-    ($($(#[$doc:meta])* $name:ident = $slug:literal, $status:literal, $title:literal, $remedy:literal;)*) => {
+    ($(#[doc = $cause:literal] $name:ident = $slug:tt, $status:literal, $title:literal, $remedy:literal;)*) => {
         /// Why something was refused. Compare the code, never the text.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[cfg_attr(test, derive(ts_rs::TS))]
         pub enum ErrorCode {
-            $($(#[$doc])* #[serde(rename = $slug)] $name,)*
+            $(#[doc = $cause] #[serde(rename = $slug)] $name,)*
         }
 
         impl ErrorCode {
@@ -33,6 +33,11 @@ macro_rules! error_codes {
             /// What went wrong, the same for every occurrence.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* }
+            }
+
+            /// When it happens.
+            pub const fn cause(self) -> &'static str {
+                match self { $(Self::$name => $cause.trim_ascii(),)* }
             }
 
             /// What to do about it.

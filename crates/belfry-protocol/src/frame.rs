@@ -424,8 +424,7 @@ pub struct Item {
     #[cfg_attr(test, ts(optional))]
     pub unread: Option<u32>,
     /// Badge yes, toast and sound no.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+    #[serde(default)]
     pub quiet: bool,
 }
 
@@ -516,7 +515,7 @@ impl ItemTail {
 }
 
 /// A frame of the client: `{type, data}`; unknown types are harmless.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "type", content = "data", rename_all = "kebab-case")]
 pub enum ClientFrame {
@@ -559,9 +558,11 @@ pub struct Echo(pub Option<Box<RawValue>>);
 #[serde(default)]
 pub struct Resume {
     /// The cursor, as text: one that cannot be read is answered by `reset`, never refused. `null`: live only.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional = nullable))]
     pub cursor: Option<String>,
     /// When more than this many items are missing, answer `reset` with the newest page instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional = nullable))]
     pub max: Option<u32>,
 }
@@ -572,10 +573,12 @@ pub struct Resume {
 #[serde(default)]
 pub struct Selection {
     /// These items.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional = nullable))]
     #[schema(max_items = 1000)]
     pub ids: Option<Vec<AlertId>>,
     /// All items up to this cursor.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional = nullable))]
     pub up_to: Option<Cursor>,
 }
@@ -646,6 +649,18 @@ impl ClientFrame {
             _ => return Ok(ParsedFrame::Unknown),
         };
         Ok(ParsedFrame::Known(frame))
+    }
+}
+
+/// Written by hand: the derived form buffers `data` where `type` comes later, and raw JSON cannot be taken from a buffer.
+impl<'de> Deserialize<'de> for ClientFrame {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        match Self::parse(raw.get()).map_err(D::Error::custom)? {
+            ParsedFrame::Known(frame) => Ok(frame),
+            ParsedFrame::Unknown => Err(D::Error::custom("no frame type of the client")),
+        }
     }
 }
 

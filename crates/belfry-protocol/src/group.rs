@@ -4,6 +4,11 @@ use crate::id::{GroupId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// Most members named in one call.
+pub const MEMBERS_MAX: usize = 10_000;
+/// Most members of one page.
+pub const MEMBERS_PAGE_MAX: u32 = 1_000;
+
 /// The body of `PUT /v1/groups/{id}` and of `POST` and `DELETE /v1/groups/{id}/members`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]

@@ -11,6 +11,8 @@ use utoipa::ToSchema;
 pub const IDS_MAX: usize = 1_000;
 /// Most items of one inbox page.
 pub const PAGE_ITEMS_MAX: u32 = 200;
+/// Items of one inbox page where the caller names no `limit`.
+pub const PAGE_ITEMS_DEFAULT: u32 = 50;
 
 /// What has become of an item. Flags stay once set, but for `read` and `archived`, which can be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
@@ -136,7 +138,7 @@ pub struct InboxPage {
     pub unread: u32,
 }
 
-/// The body of `POST /v1/acks` and the data of an `ack` frame: a range of one stream, or single alerts.
+/// The data of an `ack` frame: a range of one stream, or single alerts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Ack {
@@ -159,4 +161,36 @@ pub struct Ack {
     pub ids: Option<Vec<AlertId>>,
     /// `received` for a range; `received` or `displayed` for ids.
     pub level: Level,
+}
+
+/// The body of `POST /v1/acks`: an [`Ack`], but unknown fields are refused as in every body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct AckBody {
+    /// With `after` and `up_to`: which stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub stream: Option<Stream>,
+    /// Where this connection started; what lies at or below is not confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub after: Option<Seq>,
+    /// The last one received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub up_to: Option<Seq>,
+    /// Instead of a range: these alerts; at most 1,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    #[schema(max_items = 1000)]
+    pub ids: Option<Vec<AlertId>>,
+    /// `received` for a range; `received` or `displayed` for ids.
+    pub level: Level,
+}
+
+impl From<AckBody> for Ack {
+    fn from(AckBody { stream, after, up_to, ids, level }: AckBody) -> Self {
+        Self { stream, after, up_to, ids, level }
+    }
 }
