@@ -18,6 +18,7 @@ pub mod id;
 pub mod inbox;
 pub mod ladder;
 pub mod level;
+pub mod openapi;
 pub mod operation;
 pub mod problem;
 pub mod schema;
