@@ -1,0 +1,484 @@
+//! From the text of a kind file to a [`Kind`], or to everything that is wrong with it.
+
+use super::KindsOptions;
+use super::fault::Complaint;
+use super::kind::{DeclaredAction, Kind, Latecomers, ReadKind, Texts, default_event};
+use super::ladder::{self, Ladder};
+use super::link::check_link_template;
+use super::reader::{Fields, Found, Reader, json_of, text_of, wrong_type};
+use super::schema::Schema;
+use super::template::{Templates, is_locale};
+use belfry_protocol::alert::{ACTIONS_MAX, KEY_BYTES_MAX};
+use belfry_protocol::frame::is_reserved_kind;
+use belfry_protocol::ladder::OnlyIf;
+use belfry_protocol::{Channel, Level, Severity, Step};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::de::{DeTable, DeValue};
+
+const KEYS: [&str; 18] = [
+    "kind",
+    "category",
+    "severity",
+    "schema",
+    "expires_after",
+    "collapse",
+    "link",
+    "image",
+    "thread",
+    "event",
+    "title",
+    "body",
+    "templates",
+    "ladder",
+    "actions",
+    "breaks_through",
+    "latecomers",
+    "linger",
+];
+const SEVERITIES: [(&str, Severity); 3] =
+    [("info", Severity::Info), ("warning", Severity::Warning), ("critical", Severity::Critical)];
+const CHANNELS: [(&str, Channel); 4] = [
+    ("live", Channel::Live),
+    ("push", Channel::Push),
+    ("email", Channel::Email),
+    ("webhook", Channel::Webhook),
+];
+const LEVELS: [(&str, Level); 5] = [
+    ("received", Level::Received),
+    ("displayed", Level::Displayed),
+    ("seen", Level::Seen),
+    ("read", Level::Read),
+    ("acted", Level::Acted),
+];
+
+/// Reads the text of one kind file. `open` reads the schema file it names.
+pub(super) fn read_kind(
+    file: &Path,
+    text: &str,
+    options: &KindsOptions,
+    open: &dyn Fn(&Path) -> Result<String, String>,
+) -> ReadKind {
+    let mut reader = Reader::new(file, text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        for error in errors {
+            let complaint = Complaint::error(error.message().trim(), "Correct the line; the file is TOML");
+            reader.say(error.span().as_ref(), "", complaint);
+        }
+        return ReadKind { kind: None, faults: reader.faults };
+    }
+    let start = Range { start: 0, end: 0 };
+    let fields = Fields::open(&mut reader, document.get_ref(), "", start, &KEYS);
+    let kind = read_fields(&mut reader, &fields, file, options, open);
+    let kind = if reader.has_errors() { None } else { kind };
+    // A person mends a file from top to bottom.
+    reader.faults.sort_by_key(|fault| fault.line);
+    ReadKind { kind, faults: reader.faults }
+}
+
+fn read_fields(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_, '_>,
+    file: &Path,
+    options: &KindsOptions,
+    open: &dyn Fn(&Path) -> Result<String, String>,
+) -> Option<Kind> {
+    let name = read_name(reader, fields);
+    let (schema, schema_file) = read_schema(reader, fields, file, open);
+    let texts = read_texts(reader, fields, schema.as_ref(), options);
+    let severity = fields.choice(reader, "severity", &SEVERITIES).unwrap_or_default();
+    let expires_after = read_expiry(reader, fields);
+    let declared = fields.value("ladder").is_some();
+    let ladder = read_ladder(reader, fields);
+    if let (Some(ladder), Some(expiry)) = (&ladder, &expires_after) {
+        for doubt in ladder.doubts(Some(expiry.value), severity) {
+            reader.say(Some(&expiry.at), "expires_after", doubt);
+        }
+    }
+    let key = |reader: &mut Reader<'_>, name: &str| read_key(reader, fields, name);
+    let category = key(reader, "category");
+    let event = key(reader, "event");
+    let latecomers = fields.choice(
+        reader,
+        "latecomers",
+        &[("include", Latecomers::Include), ("exclude", Latecomers::Exclude)],
+    );
+    let breaks_through = fields.flag(reader, "breaks_through").unwrap_or_default();
+    let linger = fields.duration(reader, "linger").map(|found| found.value);
+    let name = name?;
+    Some(Kind {
+        file: file.to_owned(),
+        category: category.unwrap_or_else(|| name.clone()),
+        severity,
+        expires_after: expires_after.map(|found| found.value),
+        event: event.unwrap_or_else(|| default_event(&name)),
+        breaks_through,
+        latecomers: latecomers.unwrap_or_default(),
+        linger,
+        ladder: ladder?,
+        ladder_declared: declared,
+        schema,
+        schema_file,
+        texts,
+        name,
+    })
+}
+
+fn read_name(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<String> {
+    if fields.value("kind").is_none() {
+        let remedy = "Write for example kind = \"deal-notification\" in the first line";
+        reader.say(None, "kind", Complaint::error("the file does not name its kind", remedy));
+        return None;
+    }
+    let at = fields.value("kind").map(|value| value.span());
+    let name = read_key(reader, fields, "kind")?;
+    if is_reserved_kind(&name) {
+        let complaint = Complaint::error(
+            format!("\"{name}\" is a name of the protocol"),
+            "Choose another, for example with your application's name in front; none may begin with `belfry.`",
+        );
+        reader.say(at.as_ref(), "kind", complaint);
+    } else if name.chars().any(char::is_whitespace) {
+        let near = name.split_whitespace().collect::<Vec<_>>().join("-");
+        let complaint = Complaint::error("a kind's name has no white space", format!("Write \"{near}\""));
+        reader.say(at.as_ref(), "kind", complaint);
+    }
+    Some(name)
+}
+
+/// A short text that names something.
+fn read_key(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) -> Option<String> {
+    let Found { value, at, field } = fields.text(reader, key)?;
+    if value.len() > KEY_BYTES_MAX {
+        let complaint = Complaint::error(
+            format!("{} bytes are too many", value.len()),
+            format!("Use at most {KEY_BYTES_MAX}"),
+        );
+        reader.say(Some(&at), field, complaint);
+        return None;
+    }
+    if value.chars().any(char::is_control) {
+        reader.say(Some(&at), field, Complaint::error("it holds a control character", "Remove it"));
+        return None;
+    }
+    Some(value)
+}
+
+fn read_expiry(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Found<Duration>> {
+    let found = fields.duration(reader, "expires_after")?;
+    if found.value.is_zero() {
+        let complaint = Complaint::error(
+            "an alert that expires at once reaches nobody",
+            "Write for example \"7d\", or leave it out: the alert then never expires",
+        );
+        reader.say(Some(&found.at), found.field, complaint);
+        return None;
+    }
+    Some(found)
+}
+
+fn read_schema(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_, '_>,
+    file: &Path,
+    open: &dyn Fn(&Path) -> Result<String, String>,
+) -> (Option<Schema>, Option<PathBuf>) {
+    let Some(value) = fields.value("schema") else {
+        return (None, None);
+    };
+    let at = value.span();
+    let mut say = |complaint| reader.say(Some(&at), "schema", complaint);
+    match value.get_ref() {
+        DeValue::Table(_) => {
+            let Some(json) = json_of(value.get_ref()) else {
+                say(Complaint::error(
+                    "the schema holds a number that JSON cannot write",
+                    "Use whole numbers below 2^63 and finite fractions",
+                ));
+                return (None, None);
+            };
+            let schema = Schema::compile(json).map_err(say).ok();
+            (schema, None)
+        }
+        DeValue::String(name) if Path::new(name.as_ref()).is_absolute() => {
+            say(Complaint::error(
+                format!("\"{name}\" is an absolute path"),
+                "Name the file relative to this one, for example \"deal-notification.schema.json\"",
+            ));
+            (None, None)
+        }
+        DeValue::String(name) => {
+            let path = file.parent().unwrap_or(Path::new("")).join(name.as_ref());
+            let schema = match open(&path) {
+                Ok(text) => compile_text(&text, name).map_err(say).ok(),
+                Err(reason) => {
+                    say(Complaint::error(
+                        format!("the schema file \"{name}\" cannot be read: {reason}"),
+                        "Put it beside this file, or correct the name",
+                    ));
+                    None
+                }
+            };
+            (schema, Some(path))
+        }
+        _ => {
+            let wanted = "the name of a file in quotes, or a table beginning with [schema]";
+            wrong_type(reader, value, "schema".to_owned(), wanted);
+            (None, None)
+        }
+    }
+}
+
+fn compile_text(text: &str, name: &str) -> Result<Schema, Complaint> {
+    let json = serde_json::from_str(text).map_err(|error| {
+        Complaint::error(format!("\"{name}\" is no JSON: {error}"), "Correct the schema file at that line")
+    })?;
+    Schema::compile(json)
+        .map_err(|complaint| Complaint { problem: format!("\"{name}\": {}", complaint.problem), ..complaint })
+}
+
+fn read_texts(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_, '_>,
+    schema: Option<&Schema>,
+    options: &KindsOptions,
+) -> Texts {
+    let mut texts = Texts {
+        templates: Templates::new(),
+        locales: Vec::new(),
+        actions: Vec::new(),
+        link_schemes: options.link_schemes.clone(),
+    };
+    let mut compiler = Compiler { templates: &mut texts.templates, schema, schemes: &options.link_schemes };
+    for key in ["collapse", "thread"] {
+        compiler.text(reader, fields, key);
+    }
+    for key in ["link", "image"] {
+        compiler.link(reader, fields, key);
+    }
+    for key in ["title", "body"] {
+        if let Some(value) = fields.value(key) {
+            let complaint = Complaint::error(
+                "texts stand below their language",
+                format!("Move `{key}` below [templates.en]"),
+            );
+            reader.say(Some(&value.span()), key, complaint);
+        }
+    }
+    texts.locales = read_locales(reader, fields, &mut compiler);
+    texts.actions = read_actions(reader, fields, &mut compiler);
+    texts
+}
+
+/// Compiles templates under their whole names.
+struct Compiler<'a> {
+    templates: &'a mut Templates,
+    schema: Option<&'a Schema>,
+    schemes: &'a [String],
+}
+
+impl Compiler<'_> {
+    fn compile(&mut self, reader: &mut Reader<'_>, found: &Found<String>) {
+        for complaint in self.templates.add(&found.field, &found.value, self.schema.map(Schema::source)) {
+            reader.say(Some(&found.at), found.field.clone(), complaint);
+        }
+    }
+
+    fn text(&mut self, reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) -> bool {
+        let Some(found) = fields.text(reader, key) else {
+            return false;
+        };
+        self.compile(reader, &found);
+        true
+    }
+
+    fn link(&mut self, reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) {
+        let Some(found) = fields.text(reader, key) else {
+            return;
+        };
+        if let Err(error) = check_link_template(&found.value, self.schemes) {
+            reader.say(Some(&found.at), found.field.clone(), ladder::split_sentence(&error.to_string()));
+        }
+        self.compile(reader, &found);
+    }
+}
+
+fn read_locales(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_, '_>,
+    compiler: &mut Compiler<'_>,
+) -> Vec<String> {
+    let Some(templates) = fields.table(reader, "templates") else {
+        if fields.value("templates").is_none() {
+            let complaint = Complaint::warning(
+                "the kind has no texts: an alert without a `title` of its own gets the kind's name as heading",
+                "Add [templates.en] with `title` and `body`",
+            );
+            reader.say(None, "templates", complaint);
+        }
+        return Vec::new();
+    };
+    let mut locales: Vec<String> = Vec::new();
+    for (tag, value) in Fields::open_free(templates.value, "templates", templates.at).entries() {
+        if tag.value != "default" && !is_locale(&tag.value) {
+            let remedy = match tag.value.as_str() {
+                "title" | "body" => format!("Write [templates.en] above `{}`", tag.value),
+                _ => "Write for example [templates.en], [templates.en-GB] or [templates.default]".to_owned(),
+            };
+            reader.say(Some(&tag.at), tag.field, Complaint::error("it is no language tag", remedy));
+            continue;
+        }
+        if locales.iter().any(|known| known.eq_ignore_ascii_case(&tag.value)) {
+            let complaint =
+                Complaint::error("this language stands twice", "Keep one; capital letters do not count");
+            reader.say(Some(&tag.at), tag.field, complaint);
+            continue;
+        }
+        let Some(table) = super::reader::table_of(reader, value, tag.field.clone()) else {
+            continue;
+        };
+        let texts = Fields::open(reader, table.value, &tag.field, table.at, &["title", "body"]);
+        if texts.value("title").is_none() {
+            let complaint =
+                Complaint::error("the heading is missing", "Add for example title = \"New deals\"");
+            reader.say(Some(&tag.at), texts.name("title"), complaint);
+        }
+        compiler.text(reader, &texts, "title");
+        compiler.text(reader, &texts, "body");
+        locales.push(tag.value);
+    }
+    locales
+}
+
+fn read_actions(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_, '_>,
+    compiler: &mut Compiler<'_>,
+) -> Vec<DeclaredAction> {
+    let tables = fields.tables(reader, "actions").unwrap_or_default();
+    if tables.len() > ACTIONS_MAX {
+        let at = tables.get(ACTIONS_MAX).map(|table| table.at.clone());
+        let problem = format!("{} actions are too many", tables.len());
+        reader.say(at.as_ref(), "actions", Complaint::error(problem, format!("Keep at most {ACTIONS_MAX}")));
+    }
+    let mut actions: Vec<DeclaredAction> = Vec::new();
+    for table in tables {
+        let action = Fields::open(reader, table.value, &table.field, table.at, &["id", "label", "link"]);
+        for key in ["id", "label"] {
+            if action.value(key).is_none() {
+                let complaint = Complaint::error(
+                    "it is missing",
+                    format!("Give each action an `id` and a `label`, for example {key} = \"open\""),
+                );
+                reader.say(Some(&action.at), action.name(key), complaint);
+            }
+        }
+        let id = read_key(reader, &action, "id").unwrap_or_default();
+        if !id.is_empty() && actions.iter().any(|known| known.id == id) {
+            let complaint = Complaint::error(format!("\"{id}\" names two actions"), "Give each its own `id`");
+            reader.say(Some(&action.at), action.name("id"), complaint);
+        }
+        let locales = read_label(reader, &action, compiler);
+        compiler.link(reader, &action, "link");
+        actions.push(DeclaredAction { id, locales });
+    }
+    actions
+}
+
+/// A label: one text, or one text per language.
+fn read_label(reader: &mut Reader<'_>, action: &Fields<'_, '_>, compiler: &mut Compiler<'_>) -> Vec<String> {
+    let Some(DeValue::Table(_)) = action.value("label").map(|value| value.get_ref()) else {
+        compiler.text(reader, action, "label");
+        return Vec::new();
+    };
+    let Some(table) = action.table(reader, "label") else {
+        return Vec::new();
+    };
+    let mut locales = Vec::new();
+    for (tag, value) in Fields::open_free(table.value, &table.field, table.at.clone()).entries() {
+        if tag.value != "default" && !is_locale(&tag.value) {
+            let complaint = Complaint::error(
+                "it is no language tag",
+                "Write for example label = { en = \"Open\", de = \"Öffnen\" }",
+            );
+            reader.say(Some(&tag.at), tag.field, complaint);
+            continue;
+        }
+        if let Some(text) = text_of(reader, value, tag.field) {
+            compiler.compile(reader, &text);
+            locales.push(tag.value);
+        }
+    }
+    locales
+}
+
+fn read_ladder(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Ladder> {
+    if fields.value("ladder").is_none() {
+        return Some(Ladder::default());
+    }
+    let before = reader.faults.len();
+    let tables = fields.tables(reader, "ladder")?;
+    let mut steps = Vec::with_capacity(tables.len());
+    let mut places = Vec::with_capacity(tables.len());
+    for table in tables {
+        let step = Fields::open(
+            reader,
+            table.value,
+            &table.field,
+            table.at.clone(),
+            &["channel", "wait", "until", "only_if", "digest"],
+        );
+        if step.value("channel").is_none() {
+            let complaint = Complaint::error(
+                "it is missing",
+                "Write channel = \"live\", \"push\", \"email\" or \"webhook\"",
+            );
+            reader.say(Some(&step.at), step.name("channel"), complaint);
+        }
+        let channel = step.choice(reader, "channel", &CHANNELS);
+        let until = step.choice(reader, "until", &LEVELS);
+        let only_if = step.choice(reader, "only_if", &[("failed", OnlyIf::Failed)]);
+        let wait = step.text(reader, "wait").map(|found| found.value);
+        let digest = step.text(reader, "digest").map(|found| found.value);
+        let place = |key: &str| step.value(key).map(|value| value.span());
+        places.push(StepPlace {
+            path: table.field,
+            at: table.at.clone(),
+            fields: ["wait", "until", "only_if", "digest"].map(|key| (key, place(key))),
+        });
+        if let Some(channel) = channel {
+            steps.push(Step { channel, wait, until, only_if, digest });
+        }
+    }
+    // A step that could not be read would shift the rules of its neighbours.
+    if steps.len() < places.len() || reader.faults.len() > before {
+        return None;
+    }
+    let (ladder, faults) = ladder::check(&steps);
+    for fault in faults {
+        let place = fault.step.and_then(|step| places.get(step));
+        let at = place.map(|place| place.find(fault.field).unwrap_or_else(|| place.at.clone()));
+        let name = match (place, fault.field) {
+            (None, _) => "ladder".to_owned(),
+            (Some(place), None) => place.path.clone(),
+            (Some(place), Some(field)) => format!("{}.{field}", place.path),
+        };
+        reader.say(at.as_ref(), name, fault.complaint);
+    }
+    ladder
+}
+
+/// Where a step stands in its file.
+struct StepPlace {
+    path: String,
+    at: Range<usize>,
+    fields: [(&'static str, Option<Range<usize>>); 4],
+}
+
+impl StepPlace {
+    fn find(&self, field: Option<&str>) -> Option<Range<usize>> {
+        self.fields.iter().find(|(name, _)| Some(*name) == field).and_then(|(_, at)| at.clone())
+    }
+}

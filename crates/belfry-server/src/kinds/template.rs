@@ -1,0 +1,291 @@
+//! The texts of a kind: templates, compiled once, and which locale speaks.
+
+use super::fault::{Complaint, nearest};
+use belfry_protocol::Severity;
+use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, context};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io;
+
+/// Steps of the template engine for one text; more means that it loops over something without end.
+const FUEL: u64 = 50_000;
+/// Most bytes that one template may write before its text is cut to its field's limit.
+const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// The names a template may use at the top, and below `alert` and `user`.
+const TOP: [&str; 3] = ["data", "alert", "user"];
+const BELOW_ALERT: [&str; 4] = ["id", "kind", "severity", "created_at"];
+const BELOW_USER: [&str; 4] = ["id", "name", "locale", "time_zone"];
+
+/// What a template may say of the alert.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct AlertFacts<'a> {
+    /// The alert's id.
+    pub id: &'a str,
+    /// The kind's name.
+    pub kind: &'a str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// When it was accepted.
+    pub created_at: jiff::Timestamp,
+}
+
+/// What a template may say of the person; absent where one text goes to many.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct UserFacts<'a> {
+    /// The user's id.
+    pub id: &'a str,
+    /// What to call them.
+    pub name: Option<&'a str>,
+    /// Their language.
+    pub locale: Option<&'a str>,
+    /// Their IANA time zone.
+    pub time_zone: Option<&'a str>,
+}
+
+/// A template failed on this data.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the template `{template}` failed: {problem}")]
+pub struct TemplateFault {
+    /// Which one, for example `templates.en.title`.
+    pub template: String,
+    /// What is wrong and what to do.
+    pub problem: String,
+}
+
+/// The compiled templates of one kind.
+#[derive(Debug)]
+pub(super) struct Templates {
+    environment: Environment<'static>,
+    /// Texts without any `{`: they are their own result.
+    fixed: BTreeMap<String, String>,
+}
+
+impl Templates {
+    pub(super) fn new() -> Self {
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        // An undefined value may be asked for (`{% if data.link %}`, `is defined`, `default`), never printed.
+        environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        environment.set_fuel(Some(FUEL));
+        environment.set_debug(true);
+        Self { environment, fixed: BTreeMap::new() }
+    }
+
+    /// Compiles one text under its name. The complaints may be warnings.
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        source: &str,
+        schema: Option<&serde_json::Value>,
+    ) -> Vec<Complaint> {
+        if !source.contains('{') {
+            self.fixed.insert(name.to_owned(), source.to_owned());
+            return Vec::new();
+        }
+        if let Err(error) = self.environment.add_template_owned(name.to_owned(), source.to_owned()) {
+            let line = error.line().filter(|line| *line > 1).map(|line| format!(" in its line {line}"));
+            return vec![Complaint::error(
+                format!("the template does not parse{}: {}", line.unwrap_or_default(), said(&error)),
+                "Correct it; values stand in {{ }}, conditions in {% if … %}…{% endif %}",
+            )];
+        }
+        let Ok(template) = self.environment.get_template(name) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        names.sort();
+        let globals: Vec<&str> = self.environment.globals().map(|(name, _)| name).collect();
+        names.iter().filter_map(|name| check_name(name, &globals, schema)).collect()
+    }
+
+    /// Whether there is a template of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.fixed.contains_key(name) || self.environment.get_template(name).is_ok()
+    }
+
+    /// Runs one template.
+    pub(super) fn render(&self, name: &str, facts: &Facts) -> Result<String, TemplateFault> {
+        if let Some(text) = self.fixed.get(name) {
+            return Ok(text.clone());
+        }
+        let fault = |problem: String| TemplateFault { template: name.to_owned(), problem };
+        let template = self.environment.get_template(name).map_err(|error| fault(said(&error)))?;
+        let mut output = Bounded(Vec::new());
+        match template.render_captured_to(facts.context.clone(), &mut output) {
+            Ok(_) => {
+                String::from_utf8(output.0).map_err(|_| fault("it wrote text that is no UTF-8".to_owned()))
+            }
+            Err(error) => Err(fault(explain(&error))),
+        }
+    }
+}
+
+/// What all templates of one alert see, prepared once.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    context: Value,
+}
+
+impl Facts {
+    pub(super) fn new(
+        data: &serde_json::Value,
+        alert: &AlertFacts<'_>,
+        user: Option<&UserFacts<'_>>,
+    ) -> Self {
+        Self {
+            context: context! {
+                data => Value::from(Serde(data)),
+                alert => Value::from(Serde(alert)),
+                user => Value::from(Serde(user)),
+            },
+        }
+    }
+}
+
+/// The names under which templates of this locale are looked for, best first: `en-GB`, `en`.
+pub(super) fn locale_chain(locale: &str) -> Vec<String> {
+    let mut rest = locale.replace('_', "-").to_ascii_lowercase();
+    let mut chain = Vec::new();
+    while !rest.is_empty() {
+        chain.push(rest.clone());
+        match rest.rfind('-') {
+            Some(end) => rest.truncate(end),
+            None => break,
+        }
+    }
+    chain
+}
+
+/// Whether a text is a language tag such as `en`, `en-GB` or `zh-Hant-TW`.
+pub(super) fn is_locale(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let first = parts.next().unwrap_or_default();
+    (2..=3).contains(&first.len())
+        && first.bytes().all(|b| b.is_ascii_alphabetic())
+        && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// Says when a template uses a name that cannot be there.
+fn check_name(name: &str, globals: &[&str], schema: Option<&serde_json::Value>) -> Option<Complaint> {
+    let mut parts = name.split('.');
+    let first = parts.next().unwrap_or_default();
+    let below = |known: &[&str]| {
+        let part = parts.clone().next()?;
+        (!known.contains(&part)).then(|| {
+            let hint = nearest(part, known.iter().copied());
+            let remedy = match hint {
+                Some(near) => format!("Write `{first}.{near}`"),
+                None => format!("`{first}` has {}", known.join(", ")),
+            };
+            Complaint::error(format!("`{first}` has no `{part}`"), remedy)
+        })
+    };
+    match first {
+        "alert" => below(&BELOW_ALERT),
+        "user" => below(&BELOW_USER).or_else(|| {
+            Some(Complaint::warning(
+                "one text goes to all recipients of a live alert, so `user` is usually not there",
+                "Guard it with {% if user %}…{% endif %}",
+            ))
+        }),
+        "data" => schema.and_then(|schema| check_data_path(schema, schema, parts, &mut "data".to_owned(), 0)),
+        other if globals.contains(&other) => None,
+        other => Some(Complaint::error(
+            format!("`{other}` is not known to templates"),
+            match nearest(other, TOP) {
+                Some(near) => format!("Write `{near}`"),
+                None => format!(
+                    "Fields of the payload are written `data.{other}`; there are data, alert and user"
+                ),
+            },
+        )),
+    }
+}
+
+/// Walks `data.a.b` through the schema's `properties` as far as those are plain.
+fn check_data_path<'a>(
+    root: &serde_json::Value,
+    schema: &serde_json::Value,
+    mut parts: impl Iterator<Item = &'a str>,
+    path: &mut String,
+    references: usize,
+) -> Option<Complaint> {
+    if let Some(reference) = schema.get("$ref").and_then(serde_json::Value::as_str) {
+        let target =
+            reference.strip_prefix('#').and_then(|pointer| root.pointer(&super::schema::decoded(pointer)))?;
+        if references > 32 {
+            return None;
+        }
+        // The walk is over at most as many parts as the template wrote, so boxing the iterator is no cost.
+        let parts: Box<dyn Iterator<Item = &'a str>> = Box::new(parts.collect::<Vec<_>>().into_iter());
+        return check_data_path(root, target, parts, path, references + 1);
+    }
+    let part = parts.next()?;
+    let properties = schema.get("properties").and_then(serde_json::Value::as_object)?;
+    let branching = ["allOf", "anyOf", "oneOf", "then", "else", "patternProperties", "dependentSchemas"];
+    if let Some(next) = properties.get(part) {
+        path.push('.');
+        path.push_str(part);
+        let parts: Box<dyn Iterator<Item = &'a str>> = Box::new(parts.collect::<Vec<_>>().into_iter());
+        return check_data_path(root, next, parts, path, references);
+    }
+    if branching.iter().any(|keyword| schema.get(keyword).is_some()) {
+        return None;
+    }
+    let problem = format!("the schema names no field `{path}.{part}`");
+    let remedy = match nearest(part, properties.keys().map(String::as_str)) {
+        Some(near) => format!("Write `{path}.{near}`, or add the field to the schema"),
+        None => "Add the field to the schema, or use one that it names".to_owned(),
+    };
+    match schema.get("additionalProperties") {
+        Some(serde_json::Value::Bool(false)) => Some(Complaint::error(problem, remedy)),
+        None => Some(Complaint::warning(problem, remedy)),
+        Some(_) => None,
+    }
+}
+
+/// What went wrong at run time, with the remedy.
+fn explain(error: &minijinja::Error) -> String {
+    let place = error.range().and_then(|range| error.template_source()?.get(range).map(str::to_owned));
+    let line =
+        error.line().filter(|line| *line > 1).map(|line| format!(" (line {line})")).unwrap_or_default();
+    match (error.kind(), place) {
+        (ErrorKind::UndefinedError, Some(place)) => format!(
+            "`{place}`{line} is not in this alert; send it, or write {{{{ {place} | default(\"…\") }}}} or {{% if … %}}"
+        ),
+        (ErrorKind::OutOfFuel, _) => {
+            "it takes too many steps; loop over fewer items, for example `data.deals[:10]`".to_owned()
+        }
+        (ErrorKind::WriteFailure, _) => {
+            format!("it writes more than {OUTPUT_BYTES_MAX} bytes; shorten it, for example with `| truncate`")
+        }
+        _ => format!("{}{line}", said(error)),
+    }
+}
+
+/// The engine's own words without its place, which we say ourselves.
+fn said(error: &minijinja::Error) -> String {
+    match error.detail() {
+        Some(detail) => detail.to_owned(),
+        None => error.kind().to_string(),
+    }
+}
+
+/// Takes bytes up to the limit.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > OUTPUT_BYTES_MAX {
+            return Err(io::Error::other("the text is too long"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
