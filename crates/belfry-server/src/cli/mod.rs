@@ -1,1 +1,132 @@
-//! Comes next.
+//! The command line: one file per command.
+
+mod api_key;
+mod check_config;
+mod dev_keys;
+mod failure;
+mod logging;
+mod out;
+pub mod reference;
+mod remote;
+mod revoke;
+mod settings;
+mod store;
+mod token;
+mod trace;
+
+pub use failure::{Exit, Failure};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use out::{BAD, Out, styled};
+use settings::Common;
+
+/// Belfry delivers alerts: what is accepted is on disk, arrives once, in order, and leaves a trace.
+#[derive(Debug, Parser)]
+#[command(name = "belfry", version, after_long_help = failure::EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a user's token, as the application would
+    Token(token::Token),
+    /// Print an alert and where it stands with each recipient
+    Trace(trace::Trace),
+    /// Refuse a user's tokens and close their connections
+    Revoke(revoke::Revoke),
+    /// API keys of back ends
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
+    /// Print the configuration in force and what should be put right
+    CheckConfig,
+    /// Bring the store to this version's schema
+    Migrate,
+    /// Copy the store, also while the server runs
+    Backup(store::Backup),
+    /// The numbering of the store
+    #[command(subcommand)]
+    Epoch(store::EpochCommand),
+    /// Print a reference page
+    #[command(hide = true)]
+    Reference {
+        /// Which page
+        page: Page,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Page {
+    Configuration,
+    CommandLine,
+}
+
+/// Says that there is no runtime to run anything in.
+pub fn runtime_failed(error: &std::io::Error) -> std::process::ExitCode {
+    Out::of_process(false).warn(format_args!("{} no threads can be started: {error}", styled(BAD, "error:")));
+    std::process::ExitCode::from(Exit::Failed.code())
+}
+
+/// Runs a command and says what went wrong.
+pub async fn run(cli: Cli) -> Exit {
+    let mut out = cli.common.out();
+    match dispatch(cli, &mut out).await {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                out.warn(format_args!("{} {}", styled(BAD, "error:"), failure.message));
+            }
+            if let Some(remedy) = &failure.remedy {
+                out.warn(format_args!("  {remedy}"));
+            }
+            failure.exit
+        }
+    }
+}
+
+async fn dispatch(cli: Cli, out: &mut Out) -> Result<(), Failure> {
+    let Cli { common, command } = cli;
+    let now = crate::clock::now();
+    logging::start_quiet();
+    match command {
+        Command::Token(arguments) => token::run(arguments, &common, now, out),
+        Command::Trace(arguments) => trace::run(arguments, &common, out).await,
+        Command::Revoke(arguments) => revoke::run(arguments, &common, now.at, out).await,
+        Command::ApiKey(command) => api_key::run(command, out),
+        Command::CheckConfig => check_config::run(&common.sources(Vec::new()), out),
+        Command::Migrate => store::migrate(&common, now, out).await,
+        Command::Backup(arguments) => Box::pin(store::backup(arguments, &common, now, out)).await,
+        Command::Epoch(command) => store::epoch(command, &common, now, out).await,
+        Command::Reference { page: Page::Configuration } => out.raw(&reference::configuration()),
+        Command::Reference { page: Page::CommandLine } => out.raw(&reference::command_line()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_every_flag_has_a_line_of_help() {
+        fn look(command: &clap::Command, path: &str) {
+            for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
+                let path = format!("{path} {}", child.get_name());
+                assert!(child.get_about().is_some(), "{path}");
+                for argument in child.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                    assert!(argument.get_help().is_some(), "{path} {}", argument.get_id());
+                }
+                look(child, &path);
+            }
+        }
+        look(&Cli::command(), "belfry");
+    }
+}

@@ -1,11 +1,10 @@
 //! What each value allows alone, but all of them together do not.
 
-use super::{ApiKeyCredential, Config, Mode};
+use super::{ApiKeySecret, Config, Mode};
+use crate::auth::{ApiKeys, CookieNames, Loopback, Origins, SECRET_BYTES_MIN, SettingError, Verifier};
 use secrecy::ExposeSecret;
 use std::time::Duration;
 
-/// Shortest secret of HS256, in bytes (RFC 7518, 3.2).
-const HMAC_SECRET_BYTES_MIN: usize = 32;
 /// Shortest API key that is no typing exercise, in bytes.
 const API_KEY_BYTES_MIN: usize = 16;
 
@@ -18,7 +17,7 @@ pub struct Finding {
     pub key: &'static str,
     /// What is the matter.
     pub message: String,
-    /// What to do.
+    /// What to do; empty where the message says it.
     pub remedy: String,
 }
 
@@ -33,7 +32,11 @@ pub enum Weight {
 
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}`: {}; {}", self.key, self.message, self.remedy)
+        write!(f, "`{}`: {}", self.key, self.message)?;
+        if !self.remedy.is_empty() {
+            write!(f, "; {}", self.remedy)?;
+        }
+        Ok(())
     }
 }
 
@@ -60,8 +63,28 @@ impl Config {
         self.check_listener(&mut findings);
         self.check_files(&mut findings);
         self.check_limits(&mut findings);
+        self.check_parts(&mut findings);
         findings.0.sort_by_key(|finding| finding.weight);
         findings.0
+    }
+
+    /// What the parts themselves would refuse at the start, where nothing was said about that key before.
+    fn check_parts(&self, findings: &mut Findings) {
+        let loopback = match self.mode {
+            Mode::Dev => Loopback::Allowed,
+            Mode::Serve => Loopback::Listed,
+        };
+        let refusals = [
+            ApiKeys::new(&self.api_keys).err(),
+            Verifier::new(self.verifier_options()).err(),
+            CookieNames::new(&self.auth.cookie_names).err(),
+            Origins::new(&self.auth.allowed_origins, loopback).err(),
+        ];
+        for SettingError { key, problem } in refusals.into_iter().flatten() {
+            if !findings.0.iter().any(|finding| finding.key == key) {
+                findings.error(key, problem, "");
+            }
+        }
     }
 
     fn check_tokens(&self, findings: &mut Findings) {
@@ -74,11 +97,13 @@ impl Config {
             );
         }
         let secret_bytes = auth.jwt_secret.as_ref().map(|secret| secret.expose_secret().len());
-        if let Some(bytes) = secret_bytes.filter(|bytes| *bytes < HMAC_SECRET_BYTES_MIN) {
+        if let Some(bytes) = secret_bytes.filter(|bytes| *bytes < SECRET_BYTES_MIN) {
             findings.error(
                 "auth.jwt_secret",
                 format!("the secret has {bytes} bytes and can be guessed"),
-                format!("use at least {HMAC_SECRET_BYTES_MIN}, for example the output of `openssl rand -base64 48`"),
+                format!(
+                    "use at least {SECRET_BYTES_MIN}, for example the output of `openssl rand -base64 48`"
+                ),
             );
         }
         if auth.user_claims.is_empty() {
@@ -146,7 +171,7 @@ impl Config {
                     "give each key its own name",
                 );
             }
-            if let ApiKeyCredential::Key(text) = &key.credential
+            if let ApiKeySecret::Plain(text) = &key.secret
                 && text.expose_secret().len() < API_KEY_BYTES_MIN
             {
                 findings.error(

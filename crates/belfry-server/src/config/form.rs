@@ -1,8 +1,6 @@
 //! How a single value is read: what is expected, and what a wrong one is answered.
 
-use super::sections::{
-    ApiKey, ApiKeyCredential, BusUrl, DatabaseUrl, JwtAlgorithm, LogFormat, PublicKey, Scope,
-};
+use super::sections::{BusUrl, DatabaseUrl, LogFormat};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -74,7 +72,7 @@ impl Raw<'_> {
         }
     }
 
-    fn list(&self) -> Result<Vec<Value>, Wrong> {
+    pub(super) fn list(&self) -> Result<Vec<Value>, Wrong> {
         match self.found {
             Found::Toml(Value::Array(values)) => Ok(values.clone()),
             Found::Text(text) if text.trim_start().starts_with('[') => match inline(text)? {
@@ -332,137 +330,3 @@ pub(super) const LOG_LEVEL: Form<String> = form(
         good.then(|| text.to_owned()).ok_or(Wrong::Shape)
     },
 );
-
-/// The fields of one table in a list of tables.
-struct Fields<'a> {
-    list: &'static str,
-    index: usize,
-    table: toml::Table,
-    base: &'a Path,
-}
-
-impl<'a> Fields<'a> {
-    fn all<T>(
-        raw: &Raw<'a>,
-        list: &'static str,
-        known: &[&str],
-        read: fn(Fields<'a>) -> Result<T, Wrong>,
-    ) -> Result<Vec<T>, Wrong> {
-        let entry = |(index, value): (usize, Value)| {
-            let Value::Table(table) = value else { return Err(Wrong::Shape) };
-            if let Some(unknown) = table.keys().find(|key| !known.contains(&key.as_str())) {
-                let hint = super::layers::did_you_mean(unknown, known.iter().copied());
-                return Err(Wrong::Because(format!("`{list}[{index}].{unknown}` is not a key{hint}")));
-            }
-            read(Fields { list, index, table, base: raw.base })
-        };
-        raw.list()?.into_iter().enumerate().map(entry).collect()
-    }
-
-    fn wrong(&self, what: impl std::fmt::Display) -> Wrong {
-        Wrong::Because(format!("`{}[{}]` {what}", self.list, self.index))
-    }
-
-    fn text(&self, key: &str) -> Result<Option<&str>, Wrong> {
-        match self.table.get(key) {
-            None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
-            Some(_) => Err(self.wrong(format_args!("needs text in `{key}`"))),
-        }
-    }
-
-    fn required(&self, key: &str) -> Result<&str, Wrong> {
-        self.text(key)?.ok_or_else(|| self.wrong(format_args!("has no `{key}`")))
-    }
-
-    /// The text of `key`, or of the file that `key_file` names.
-    fn text_or_file(&self, key: &str) -> Result<Option<String>, Wrong> {
-        let file_key = format!("{key}_file");
-        match (self.text(key)?, self.text(&file_key)?) {
-            (Some(_), Some(_)) => Err(self.wrong(format_args!("has `{key}` and `{file_key}`; keep one"))),
-            (Some(text), None) => Ok(Some(text.to_owned())),
-            (None, Some(file)) => {
-                read_secret(&self.base.join(file)).map(Some).map_err(|reason| self.wrong(reason))
-            }
-            (None, None) => Ok(None),
-        }
-    }
-}
-
-/// The text of a file that holds one secret, without the newline at its end.
-pub(super) fn read_secret(path: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot be read from `{}`: {error}", path.display()))?;
-    match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(format!("is empty in `{}`", path.display())),
-        text => Ok(text.to_owned()),
-    }
-}
-
-pub(super) const PUBLIC_KEYS: Form<Vec<PublicKey>> = Form {
-    expected: "a list of tables like { kid = \"2026-01\", algorithm = \"ES256\", pem_file = \"key.pem\" }",
-    // A private key pasted by mistake must not end up in a log.
-    secret: true,
-    read: |raw| {
-        Fields::all(raw, "jwt_public_keys", &["kid", "algorithm", "pem", "pem_file"], |fields| {
-            let algorithm = match fields.required("algorithm")? {
-                "RS256" => JwtAlgorithm::Rs256,
-                "ES256" => JwtAlgorithm::Es256,
-                "EdDSA" => JwtAlgorithm::EdDsa,
-                other => {
-                    return Err(
-                        fields.wrong(format_args!("has the algorithm `{other}`; use RS256, ES256 or EdDSA"))
-                    );
-                }
-            };
-            let pem =
-                fields.text_or_file("pem")?.ok_or_else(|| fields.wrong("has no `pem` and no `pem_file`"))?;
-            Ok(PublicKey { kid: fields.text("kid")?.map(str::to_owned), algorithm, pem })
-        })
-    },
-};
-
-pub(super) const API_KEYS: Form<Vec<ApiKey>> = Form {
-    expected: "tables `[[api_keys]]` with `name`, `scopes` and one of `hash`, `key`, `key_file`",
-    secret: true,
-    read: |raw| {
-        Fields::all(raw, "api_keys", &["name", "scopes", "hash", "key", "key_file"], |fields| {
-            let name = fields.required("name")?.to_owned();
-            let scopes = scopes(&fields)?;
-            let credential = match (fields.text("hash")?, fields.text_or_file("key")?) {
-                (Some(_), Some(_)) => return Err(fields.wrong("has a `hash` and a key; keep the hash")),
-                (None, None) => return Err(fields.wrong("has none of `hash`, `key`, `key_file`")),
-                (None, Some(key)) => ApiKeyCredential::Key(key.into()),
-                (Some(hash), None) => ApiKeyCredential::Sha256(
-                    sha256(hash)
-                        .ok_or_else(|| fields.wrong("needs `sha256:` and 64 hexadecimal digits in `hash`"))?,
-                ),
-            };
-            Ok(ApiKey { name, scopes, credential })
-        })
-    },
-};
-
-fn scopes(fields: &Fields<'_>) -> Result<Vec<Scope>, Wrong> {
-    let names = || Scope::ALL.iter().map(|scope| scope.name());
-    let scope = |value: &Value| {
-        let name = value.as_str().unwrap_or_default();
-        Scope::ALL.into_iter().find(|scope| scope.name() == name).ok_or_else(|| {
-            let hint = super::layers::did_you_mean(name, names());
-            fields.wrong(format_args!("has the scope `{name}`, which does not exist{hint}"))
-        })
-    };
-    match fields.table.get("scopes") {
-        Some(Value::Array(values)) if !values.is_empty() => values.iter().map(scope).collect(),
-        _ => Err(fields.wrong("needs `scopes`, a list of `publish`, `manage`, `operate`")),
-    }
-}
-
-fn sha256(text: &str) -> Option<[u8; 32]> {
-    let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.is_ascii())?;
-    let mut hash = [0; 32];
-    for (byte, pair) in hash.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(hash)
-}

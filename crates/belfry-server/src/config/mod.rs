@@ -4,14 +4,17 @@ mod check;
 mod form;
 mod layers;
 mod sections;
+mod tables;
 
+pub use crate::auth::{ApiKeyOptions, ApiKeySecret, PublicKeyOptions, Scope};
 pub use check::{Finding, Weight};
 pub use sections::{
-    ApiKey, ApiKeyCredential, Auth, Bus, BusUrl, Database, DatabaseUrl, Drain, Inbox, JwtAlgorithm, Kinds,
-    Limits, Live, Log, LogFormat, PublicKey, Scope, Server,
+    Auth, Bus, BusUrl, Database, DatabaseUrl, Drain, Inbox, Kinds, Limits, Live, Log, LogFormat, Server,
 };
 
+use crate::auth::{JwksOptions, SecretOptions, VerifierOptions};
 use layers::{API_KEY_VARIABLE, Layers, Reader};
+use secrecy::SecretString;
 use std::path::{Path, PathBuf};
 
 /// The documented defaults, `config.default.toml`.
@@ -31,7 +34,7 @@ pub struct Config {
     /// Who is a user.
     pub auth: Auth,
     /// Who may publish, manage, operate.
-    pub api_keys: Vec<ApiKey>,
+    pub api_keys: Vec<ApiKeyOptions>,
     /// Declared kinds.
     pub kinds: Kinds,
     /// Open connections.
@@ -206,7 +209,7 @@ impl Config {
         let mut reader = Reader::of(&layers);
         let mut config = Self::read(&mut reader);
         if let Some(path) = &config.auth.jwt_secret_file {
-            match form::read_secret(path) {
+            match tables::read_secret(path) {
                 Ok(secret) => config.auth.jwt_secret = Some(secret.into()),
                 Err(reason) => {
                     reader.fault(
@@ -218,10 +221,10 @@ impl Config {
         }
         let api_key = sources.environment.iter().find(|(name, _)| name == API_KEY_VARIABLE);
         if let Some((name, key)) = api_key.filter(|(_, key)| !key.is_empty()) {
-            config.api_keys.push(ApiKey {
+            config.api_keys.push(ApiKeyOptions {
                 name: name.clone(),
                 scopes: Scope::ALL.to_vec(),
-                credential: ApiKeyCredential::Key(key.clone().into()),
+                secret: ApiKeySecret::Plain(key.clone().into()),
             });
         }
         reader.finish()?;
@@ -240,7 +243,7 @@ impl Config {
             database: Database::read(reader),
             bus: Bus::read(reader),
             auth: Auth::read(reader),
-            api_keys: reader.get("api_keys", &form::API_KEYS),
+            api_keys: reader.get("api_keys", &tables::API_KEYS),
             kinds: Kinds::read(reader),
             live: Live::read(reader),
             limits: Limits::read(reader),
@@ -265,6 +268,26 @@ impl Config {
             inbox_items_max: self.inbox.items_per_user_max,
             announcements_max: self.limits.announcements_max,
             busy_timeout: self.database.busy_timeout,
+        }
+    }
+
+    /// What makes a token valid.
+    pub fn verifier_options(&self) -> VerifierOptions {
+        let auth = &self.auth;
+        let secret = |secret: &SecretString| SecretOptions { kid: None, secret: secret.clone() };
+        VerifierOptions {
+            secrets: auth.jwt_secret.iter().map(secret).collect(),
+            public_keys: auth.jwt_public_keys.clone(),
+            jwks: auth
+                .jwks_url
+                .as_ref()
+                .map(|url| JwksOptions { refresh: auth.jwks_refresh, ..JwksOptions::new(url) }),
+            user_claims: auth.user_claims.clone(),
+            issuers: auth.issuer.iter().cloned().collect(),
+            audiences: auth.audience.iter().cloned().collect(),
+            required_claims: auth.required_claims.clone(),
+            leeway: auth.leeway,
+            ..VerifierOptions::default()
         }
     }
 

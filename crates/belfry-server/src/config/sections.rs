@@ -2,6 +2,8 @@
 
 use super::form::{self, Form};
 use super::layers::Reader;
+use super::tables;
+use crate::auth::PublicKeyOptions;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -85,7 +87,7 @@ sections! {
         /// Holds the secret.
         jwt_secret_file: Option<PathBuf> = form::OPTIONAL_PATH;
         /// For RS256, ES256, EdDSA.
-        jwt_public_keys: Vec<PublicKey> = form::PUBLIC_KEYS;
+        jwt_public_keys: Vec<PublicKeyOptions> = tables::PUBLIC_KEYS;
         /// The identity provider's keys.
         jwks_url: Option<String> = form::OPTIONAL_URL;
         /// How old they may get.
@@ -223,28 +225,6 @@ pub enum BusUrl {
     Memory,
 }
 
-/// A key that verifies tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey {
-    /// The key's name in a token's header.
-    pub kid: Option<String>,
-    /// What it is for.
-    pub algorithm: JwtAlgorithm,
-    /// The key; read from the file where that is set.
-    pub pem: String,
-}
-
-/// Algorithms of public keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JwtAlgorithm {
-    /// RSA with SHA-256.
-    Rs256,
-    /// P-256 with SHA-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
-}
-
 /// Form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -254,49 +234,4 @@ pub enum LogFormat {
     Text,
     /// For machines.
     Json,
-}
-
-/// A key that back ends call with.
-#[derive(Debug, Clone)]
-pub struct ApiKey {
-    /// Stands in logs, owns idempotency keys.
-    pub name: String,
-    /// What it may do; at least one.
-    pub scopes: Vec<Scope>,
-    /// The key itself, or its hash.
-    pub credential: ApiKeyCredential,
-}
-
-/// How a key was given.
-#[derive(Debug, Clone)]
-pub enum ApiKeyCredential {
-    /// SHA-256 of the key.
-    Sha256([u8; 32]),
-    /// The key, from the configuration or a file.
-    Key(SecretString),
-}
-
-/// What an API key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Scope {
-    /// Send alerts, read their traces, recall them.
-    Publish,
-    /// Users and groups.
-    Manage,
-    /// The node itself: statistics, metrics, backup.
-    Operate,
-}
-
-impl Scope {
-    /// All of them.
-    pub const ALL: [Scope; 3] = [Scope::Publish, Scope::Manage, Scope::Operate];
-
-    /// Its name in the configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Publish => "publish",
-            Self::Manage => "manage",
-            Self::Operate => "operate",
-        }
-    }
 }

@@ -182,7 +182,7 @@ url = "redis://cache"
 jwt_secret = 12345678
 required_claims = ["a"]
 jwks_url = "ftp://id"
-jwt_public_keys = [{ kid = "a", algorithm = "RS512", pem = "x" }]
+jwt_public_keys = [{ kid = "a", algorithm = "HS256", pem = "x" }]
 [live]
 heartbeat_interval = 30
 heartbeat_timeout = "10"
@@ -207,7 +207,7 @@ level = "verbose"
     belfry.toml:12: `auth.jwt_secret` is a value that is not shown here; expected text, or "" for none
     belfry.toml:13: `auth.required_claims` is `["a"]`; expected a table of claims like { type = "access" } with texts, whole numbers, true or false
     belfry.toml:14: `auth.jwks_url` is `"ftp://id"`; expected a URL like "https://id.example.com/jwks.json", or "" for none
-    belfry.toml:15: `auth.jwt_public_keys`: `jwt_public_keys[0]` has the algorithm `RS512`; use RS256, ES256 or EdDSA
+    belfry.toml:15: `auth.jwt_public_keys`: `jwt_public_keys[0]` has the algorithm `HS256`; use one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA
     belfry.toml:17: `live.heartbeat_interval` is `30`; expected a duration like "30s", above zero
     belfry.toml:18: `live.heartbeat_timeout` is `"10"`: `10` has no unit; write for example "10s" for seconds (units: ms, s, m, h, d, w)
     belfry.toml:19: `live.trust_pong` is `"yes"`; expected true or false
@@ -312,10 +312,10 @@ fn sound() -> Config {
     let mut config = Config::default();
     config.auth.jwt_secret = Some("x".repeat(32).into());
     config.auth.allowed_origins = vec!["https://app.example.com".to_owned()];
-    config.api_keys = vec![ApiKey {
+    config.api_keys = vec![ApiKeyOptions {
         name: "shop".to_owned(),
         scopes: vec![Scope::Publish],
-        credential: ApiKeyCredential::Sha256([0; 32]),
+        secret: ApiKeySecret::Hash(format!("sha256:{}", "0".repeat(64))),
     }];
     config
 }
@@ -354,7 +354,7 @@ fn every_finding_names_the_key_and_the_remedy() {
         finding(|c| c.auth.allowed_origins.clear()),
         finding(|c| c.api_keys.clear()),
         finding(|c| c.api_keys.push(c.api_keys[0].clone())),
-        finding(|c| c.api_keys[0].credential = ApiKeyCredential::Key("short".into())),
+        finding(|c| c.api_keys[0].secret = ApiKeySecret::Plain("short".into())),
         finding(|c| c.server.tls_cert_file = Some("Cargo.toml".into())),
         finding(|c| c.server.listen = "0.0.0.0:8787".parse().unwrap()),
         finding(|c| {

@@ -1,0 +1,189 @@
+//! Commands on the store: `belfry migrate`, `belfry backup FILE`, `belfry epoch new`.
+
+use super::failure::{Exit, Failure};
+use super::out::{DIM, GOOD, Out, STRONG, styled};
+use super::remote::{Remote, Target};
+use super::settings::Common;
+use crate::clock::Now;
+use crate::config::{Config, Scope};
+use belfry_protocol::operation::{BackupBody, BackupLine};
+use belfry_store::{OpenError, Store};
+use futures_util::StreamExt;
+use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::Method;
+use std::path::{Path, PathBuf};
+
+/// The numbering of the store
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+pub(crate) enum EpochCommand {
+    /// Give the store a new epoch after a restore that was no `belfry backup`: every client starts afresh
+    New,
+}
+
+/// Flags of `belfry backup`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Backup {
+    /// The new file; it must not exist yet
+    file: PathBuf,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(serde::Serialize)]
+struct Opened<'a> {
+    path: &'a Path,
+    epoch: String,
+}
+
+pub(crate) async fn migrate(common: &Common, now: Now, out: &mut Out) -> Result<(), Failure> {
+    let config = common.load()?;
+    let path = config.database_path();
+    let store = open(&config, now).await?;
+    let epoch = format!("{:08x}", store.store_epoch());
+    close(&store).await?;
+    if out.is_json() {
+        return out.json(&Opened { path: &path, epoch });
+    }
+    out.line(format_args!("{} `{}` has this version's schema", styled(GOOD, "ok"), path.display()))?;
+    out.line(styled(DIM, format_args!("epoch {epoch}")))
+}
+
+pub(crate) async fn epoch(
+    command: EpochCommand,
+    common: &Common,
+    now: Now,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let EpochCommand::New = command;
+    let config = common.load()?;
+    let path = config.database_path();
+    if !path.exists() {
+        return Err(Failure::failed(format!("there is no store at `{}`", path.display()))
+            .remedy("give `--data-dir` or `--config` of the store you mean"));
+    }
+    let store = open(&config, now).await?;
+    let made = store.new_epoch().await.map_err(|error| Failure::failed(error.to_string()))?;
+    close(&store).await?;
+    let epoch = format!("{made:08x}");
+    if out.is_json() {
+        return out.json(&Opened { path: &path, epoch });
+    }
+    out.line(format_args!(
+        "`{}` has the epoch {}: every client starts afresh",
+        path.display(),
+        styled(STRONG, epoch)
+    ))
+}
+
+async fn open(config: &Config, now: Now) -> Result<Store, Failure> {
+    Store::open(config.store_options(), now.unix_ms())
+        .await
+        .map_err(|error| Failure::failed(error.to_string()))
+}
+
+async fn close(store: &Store) -> Result<(), Failure> {
+    store.close().await.map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// A running server copies its own store; without one the file is opened here.
+pub(crate) async fn backup(
+    arguments: Backup,
+    common: &Common,
+    now: Now,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let to = std::path::absolute(&arguments.file)
+        .map_err(|error| Failure::usage(format!("`{}` is no path: {error}", arguments.file.display())))?;
+    if to.exists() {
+        return Err(Failure::failed(format!("`{}` exists already", to.display()))
+            .remedy("choose a new name; a backup never overwrites"));
+    }
+    let remote = Remote::find(common, &arguments.target, Scope::Operate)?;
+    let progress = Progress::new(out);
+    let copied = match remote.send(remote.anonymous(remote.resource(&["healthz"]))).await {
+        Ok(_) => backup_of_server(&remote, &to, &progress).await,
+        // Whoever names a server means that one, and not a file that happens to lie here.
+        Err(failure) if failure.exit == Exit::Unreachable && arguments.target.url.is_none() => {
+            backup_of_file(&common.load()?, &to, now, &progress).await
+        }
+        Err(failure) => Err(failure),
+    };
+    progress.bar.finish_and_clear();
+    copied?;
+    let bytes = std::fs::metadata(&to).map(|file| file.len()).unwrap_or_default();
+    if out.is_json() {
+        return out.json(&serde_json::json!({"path": to, "bytes": bytes}));
+    }
+    out.line(format_args!(
+        "{} `{}`, {}; once restored, clients start afresh and deliveries wait",
+        styled(GOOD, "ok"),
+        to.display(),
+        indicatif::HumanBytes(bytes)
+    ))
+}
+
+struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    fn new(out: &Out) -> Self {
+        let bar =
+            if out.is_attended() && !out.is_json() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let style = ProgressStyle::with_template("{bar:40} {percent}% {pos}/{len} pages {eta}")
+            .expect("the template is a constant");
+        Self { bar: bar.with_style(style) }
+    }
+
+    fn show(bar: &ProgressBar, done: u64, all: u64) {
+        bar.set_length(all);
+        bar.set_position(done);
+    }
+}
+
+async fn backup_of_file(config: &Config, to: &Path, now: Now, progress: &Progress) -> Result<(), Failure> {
+    let path = config.database_path();
+    if !path.exists() {
+        return Err(Failure::failed(format!(
+            "no server answers, and there is no store at `{}`",
+            path.display()
+        ))
+        .remedy("give `--url` of a server, or `--data-dir` or `--config` of the store you mean"));
+    }
+    let store = Store::open(config.store_options(), now.unix_ms()).await.map_err(|error| match error {
+        OpenError::InUse { .. } => Failure::failed(error.to_string())
+            .remedy("a server uses it and was not found: give its `--url` and an `--api-key` with the scope `operate`"),
+        error => Failure::failed(error.to_string()),
+    })?;
+    let bar = progress.bar.clone();
+    let copied = store.backup(to, move |done, all| Progress::show(&bar, done, all)).await;
+    close(&store).await?;
+    copied.map_err(|error| Failure::failed(format!("the backup failed: {error}")))
+}
+
+async fn backup_of_server(remote: &Remote, to: &Path, progress: &Progress) -> Result<(), Failure> {
+    let Some(path) = to.to_str() else {
+        return Err(Failure::usage(format!("`{}` is no UTF-8", to.display())));
+    };
+    let request = remote.request(Method::POST, remote.resource(&["v1", "backup"]))?;
+    let response = remote.send(request.json(&BackupBody { to: path.to_owned() })).await?;
+    let mut body = response.bytes_stream();
+    let mut pending: Vec<u8> = Vec::new();
+    while let Some(part) = body.next().await {
+        pending.extend_from_slice(&part.map_err(|error| remote.unreachable(&error))?);
+        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+            let rest = pending.split_off(end + 1);
+            let line = std::mem::replace(&mut pending, rest);
+            let line: BackupLine = serde_json::from_slice(&line)
+                .map_err(|error| Failure::failed(format!("the server's progress cannot be read: {error}")))?;
+            if let Some(problem) = &line.problem {
+                return Err(Failure::of_problem(problem));
+            }
+            Progress::show(&progress.bar, line.done_pages, line.all_pages);
+            if line.path.is_some() {
+                return Ok(());
+            }
+        }
+    }
+    Err(Failure::failed("the server broke off the backup").remedy("see the server's log"))
+}
