@@ -2,6 +2,7 @@
 
 use crate::publisher::{Call, PublishError, Publisher, new_key};
 use crate::retry::is_transient;
+use belfry_protocol::batch::BatchResult;
 use belfry_protocol::{AlertAnswer, NewAlert, Problem};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
@@ -51,6 +52,8 @@ struct Line {
 struct Answer {
     body: BoxStream<'static, reqwest::Result<Bytes>>,
     buffer: BytesMut,
+    /// The number of the last result.
+    line: u32,
     failures: u32,
 }
 
@@ -120,15 +123,22 @@ impl Batch {
                 Some(answer) => answer,
                 None => {
                     let response = self.publisher.begin(&self.call(), &mut failures).await?;
-                    Answer { body: response.bytes_stream().boxed(), buffer: BytesMut::new(), failures }
+                    Answer {
+                        body: response.bytes_stream().boxed(),
+                        buffer: BytesMut::new(),
+                        line: 0,
+                        failures,
+                    }
                 }
             };
             match answer.line().await {
                 Ok(line) => {
                     // The answer makes headway: whatever failed before is over.
                     answer.failures = 0;
+                    answer.line += 1;
+                    let result = read_line(&line, answer.line);
                     self.answer = Some(answer);
-                    return read_line(&line);
+                    return result;
                 }
                 Err(Some(error)) => {
                     failures = answer.failures.max(failures) + 1;
@@ -173,12 +183,19 @@ impl Answer {
     }
 }
 
-fn read_line(line: &[u8]) -> Result<Result<AlertAnswer, Problem>, PublishError> {
-    if let Ok(answer) = serde_json::from_slice::<AlertAnswer>(line) {
-        return Ok(Ok(answer));
+fn read_line(line: &[u8], expected: u32) -> Result<Result<AlertAnswer, Problem>, PublishError> {
+    let unexpected = |detail: String| PublishError::Unexpected { status: 200, detail };
+    let result: BatchResult = serde_json::from_slice(line)
+        .map_err(|error| unexpected(format!("line {expected} of the answer is no result: {error}")))?;
+    match result {
+        // A result for another line would make one alert answer for another.
+        BatchResult { line, .. } if line != expected => {
+            Err(unexpected(format!("a result for line {line} instead of {expected}")))
+        }
+        BatchResult { alert: Some(alert), .. } => Ok(Ok(alert)),
+        BatchResult { problem: Some(problem), .. } => Ok(Err(problem)),
+        BatchResult { status, .. } => {
+            Err(PublishError::Unexpected { status, detail: "a result without alert and problem".to_owned() })
+        }
     }
-    serde_json::from_slice::<Problem>(line).map(Err).map_err(|error| PublishError::Unexpected {
-        status: 200,
-        detail: format!("a result is neither an answer nor a problem: {error}"),
-    })
 }

@@ -353,3 +353,303 @@ fn judge_verdict(verdict: Option<Refusal>) -> Option<Judgement> {
     let close = CloseCode::ALL.iter().find(|close| Some(ErrorCode::of_close(**close)) == known)?;
     Some(judge_code(close.number(), message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use belfry_protocol::frame::{AckMode, Heartbeat, ServerInfo};
+    use belfry_protocol::{ConnectionId, Cursor};
+
+    const SECOND: Duration = Duration::from_secs(1);
+    /// Never a real time-out: `connection-established` of a server that beats every 30 + 10 s.
+    const PATIENCE: Duration = Duration::from_secs(40);
+
+    fn policy() -> Policy {
+        let backoff = Backoff::default();
+        Policy { backoff, connect_timeout: 10 * SECOND, renewable: true, user: None }
+    }
+
+    fn established(user: &str, expires_in_seconds: Option<i64>) -> ConnectionEstablished {
+        ConnectionEstablished {
+            connection_id: ConnectionId("019ac5f2-8e10-7000-9c4d-5b7a1e2f3c42".parse().expect("is a UUID")),
+            user_id: user.parse().expect("is a user"),
+            head: "9f1c22ab00e1d2c3.0.0".parse::<Cursor>().expect("is a cursor"),
+            unread: 0,
+            do_not_disturb: Default::default(),
+            heartbeat: Heartbeat { interval_ms: 30_000, timeout_ms: 10_000 },
+            ack: AckMode::Frames,
+            token_expires_at: expires_in_seconds.map(|s| Timestamp::from_second(s).expect("is a time")),
+            server: ServerInfo { node: "a".to_owned(), version: "1".to_owned() },
+        }
+    }
+
+    fn closed(code: u16) -> End {
+        End::Closed { code: Some(code), reason: "why".to_owned() }
+    }
+
+    fn broken() -> End {
+        End::Closed { code: None, reason: String::new() }
+    }
+
+    fn refusal(code: ErrorCode, retry_after: Option<Duration>) -> Refusal {
+        Refusal { code: code.slug().to_owned(), known: Some(code), message: "why".to_owned(), retry_after }
+    }
+
+    fn dial(machine: &mut Machine) -> (Duration, TokenReason) {
+        let at = machine.deadline().expect("a try is due");
+        match machine.on_time(at) {
+            Some(Due::Dial(reason)) => (at, reason),
+            other => panic!("{other:?} instead of a try"),
+        }
+    }
+
+    fn go_live(machine: &mut Machine, expires: Option<i64>) -> Duration {
+        let (at, _) = dial(machine);
+        machine.on_established(established("ann", expires), Timestamp::UNIX_EPOCH, at);
+        assert!(machine.take_change().is_some_and(|state| state.is_live()));
+        at
+    }
+
+    /// Live, long enough to be stable; the close comes now.
+    fn stable() -> (Machine, Duration) {
+        let mut machine = Machine::new(policy(), Duration::ZERO);
+        let now = go_live(&mut machine, None) + 31 * SECOND;
+        machine.on_life(now);
+        (machine, now)
+    }
+
+    #[test]
+    fn every_close_code_leads_where_its_range_says() {
+        let (a_second, reconnecting) = (SECOND, |retry_in| Connection::Reconnecting { attempt: 1, retry_in });
+        for code in [1000, 1001, 1005, 1006, 1011, 1012, 4000, 4001, 4002, 4003, 4004, 4100, 4399] {
+            let (mut machine, now) = stable();
+            machine.on_end(closed(code), now, 1.0);
+            assert_eq!(machine.state(), &reconnecting(a_second), "{code}");
+            assert_eq!(dial(&mut machine), (now + SECOND, TokenReason::Connect), "{code}");
+        }
+        for code in [4400, 4401, 4402, 4403, 4499] {
+            let (mut machine, now) = stable();
+            machine.on_end(closed(code), now, 1.0);
+            assert_eq!(machine.state(), &reconnecting(Duration::ZERO), "{code}");
+            assert_eq!(dial(&mut machine), (now, TokenReason::Rejected), "{code}");
+        }
+        for code in [4500, 4501, 4502, 4503, 4999] {
+            let (mut machine, now) = stable();
+            machine.on_end(closed(code), now, 1.0);
+            let reason = StopReason::ClosedByServer { code, reason: "why".to_owned() };
+            assert_eq!(machine.state(), &Connection::Stopped(reason), "{code}");
+            assert_eq!((machine.deadline(), machine.on_time(now + 1000 * SECOND)), (None, None), "{code}");
+        }
+    }
+
+    #[test]
+    fn who_was_replaced_comes_back_late() {
+        let (mut machine, now) = stable();
+        machine.on_end(closed(4305), now, 1.0);
+        assert_eq!(dial(&mut machine), (now + 30 * SECOND, TokenReason::Connect));
+    }
+
+    #[test]
+    fn an_error_frame_speaks_for_a_close_that_got_lost() {
+        for (code, expected) in [
+            (ErrorCode::TokenExpired, Some(TokenReason::Rejected)),
+            (ErrorCode::Draining, Some(TokenReason::Connect)),
+            (ErrorCode::FrameInvalid, Some(TokenReason::Connect)),
+            (ErrorCode::UserBlocked, None),
+            (ErrorCode::OriginNotAllowed, None),
+        ] {
+            for end in [broken(), closed(1006), End::Failed] {
+                let (mut machine, now) = stable();
+                machine.on_error(refusal(code, None));
+                machine.on_end(end, now, 0.0);
+                let reason = (!machine.is_stopped()).then(|| dial(&mut machine).1);
+                assert_eq!(reason, expected, "{code:?}");
+            }
+        }
+        // Any later frame shows that the refusal was not the end; a close code of ours speaks for itself.
+        let (mut machine, now) = stable();
+        machine.on_error(refusal(ErrorCode::UserBlocked, None));
+        machine.on_life(now);
+        machine.on_end(broken(), now, 0.0);
+        assert!(!machine.is_stopped());
+        let (mut machine, now) = stable();
+        machine.on_error(refusal(ErrorCode::UserBlocked, None));
+        machine.on_end(closed(4000), now, 0.0);
+        assert!(!machine.is_stopped());
+    }
+
+    #[test]
+    fn tries_climb_the_ladder_to_offline_and_probe_from_there() {
+        let mut machine = Machine::new(policy(), Duration::ZERO);
+        assert_eq!(machine.take_change(), Some(Connection::Connecting));
+        for (attempt, most) in (1..).zip([1, 2, 5, 10, 30, 30, 30, 30, 30, 60, 60]) {
+            let (now, _) = dial(&mut machine);
+            machine.on_end(End::Failed, now, 0.5);
+            let retry_in = most * SECOND / 2;
+            let expected = match attempt {
+                1..=9 => Connection::Reconnecting { attempt, retry_in },
+                _ => Connection::Offline { retry_in },
+            };
+            assert_eq!(machine.take_change(), Some(expected), "try {attempt}");
+            assert_eq!(machine.deadline(), Some(now + retry_in), "try {attempt}");
+        }
+    }
+
+    #[test]
+    fn only_a_stable_connection_puts_the_ladder_back() {
+        let mut machine = Machine::new(policy(), Duration::ZERO);
+        for most in [1, 2] {
+            let now = go_live(&mut machine, None);
+            machine.on_end(broken(), now + 29 * SECOND, 1.0);
+            assert_eq!(machine.deadline(), Some(now + 29 * SECOND + most * SECOND));
+        }
+        let now = go_live(&mut machine, None);
+        machine.on_end(broken(), now + 30 * SECOND, 1.0);
+        assert_eq!(machine.deadline(), Some(now + 31 * SECOND));
+    }
+
+    #[test]
+    fn the_servers_hint_comes_before_the_ladder_and_only_once() {
+        let hint = 7 * SECOND;
+        let (mut machine, now) = stable();
+        machine.on_going_away(hint);
+        machine.on_end(closed(4000), now, 0.5);
+        let (at, _) = dial(&mut machine);
+        assert_eq!(at, now + hint);
+        machine.on_end(End::Failed, at, 1.0);
+        assert_eq!(machine.deadline(), Some(at + 2 * SECOND));
+
+        let (mut machine, now) = stable();
+        machine.on_error(refusal(ErrorCode::RateLimited, Some(hint)));
+        machine.on_end(closed(4004), now, 0.5);
+        assert_eq!(machine.deadline(), Some(now + hint));
+
+        let (mut machine, now) = stable();
+        machine.on_end(broken(), now, 0.0);
+        let (now, _) = dial(&mut machine);
+        let detail = String::new();
+        machine.on_end(End::Refused { status: 503, retry_after: Some(hint), detail }, now, 0.5);
+        assert_eq!(machine.deadline(), Some(now + hint));
+    }
+
+    #[test]
+    fn a_refused_handshake_goes_by_its_status() {
+        for (status, stops, reason) in [
+            (401, false, TokenReason::Rejected),
+            (400, true, TokenReason::Connect),
+            (403, true, TokenReason::Connect),
+            (404, false, TokenReason::Connect),
+            (429, false, TokenReason::Connect),
+            (502, false, TokenReason::Connect),
+            (503, false, TokenReason::Connect),
+        ] {
+            let mut machine = Machine::new(policy(), Duration::ZERO);
+            let (now, _) = dial(&mut machine);
+            machine.on_end(End::Refused { status, retry_after: None, detail: String::new() }, now, 0.5);
+            assert_eq!(machine.is_stopped(), stops, "{status}");
+            if !stops {
+                assert_eq!(dial(&mut machine).1, reason, "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_refused_token_stops_and_so_does_the_first_where_there_is_no_other() {
+        let mut machine = Machine::new(policy(), Duration::ZERO);
+        let (now, _) = dial(&mut machine);
+        machine.on_end(closed(4401), now, 0.5);
+        let (now, reason) = dial(&mut machine);
+        assert_eq!(reason, TokenReason::Rejected);
+        machine.on_end(closed(4401), now, 0.5);
+        let rejected = Connection::Stopped(StopReason::TokenRejected { detail: "why".to_owned() });
+        assert_eq!(machine.state(), &rejected);
+
+        let mut machine = Machine::new(Policy { renewable: false, ..policy() }, Duration::ZERO);
+        let (now, _) = dial(&mut machine);
+        machine.on_end(closed(4401), now, 0.5);
+        assert_eq!(machine.state(), &rejected);
+    }
+
+    #[test]
+    fn short_tokens_that_work_are_renewed_for_ever_but_not_in_a_hot_loop() {
+        let mut machine = Machine::new(policy(), Duration::ZERO);
+        let waits: Vec<Duration> = (0..4)
+            .map(|_| {
+                let now = go_live(&mut machine, None);
+                machine.on_end(closed(4402), now, 1.0);
+                machine.deadline().expect("a try is due") - now
+            })
+            .collect();
+        assert_eq!(waits, [Duration::ZERO, 2 * SECOND, 5 * SECOND, 10 * SECOND]);
+    }
+
+    #[test]
+    fn a_source_that_fails_is_asked_again_for_the_same_reason() {
+        let (mut machine, now) = stable();
+        machine.on_end(closed(4402), now, 0.5);
+        let (now, reason) = dial(&mut machine);
+        machine.on_end(End::NoToken(reason), now, 0.5);
+        assert_eq!(dial(&mut machine).1, TokenReason::Rejected);
+    }
+
+    #[test]
+    fn silence_is_borne_for_interval_and_timeout() {
+        let mut machine = Machine::new(policy(), Duration::ZERO);
+        let born = go_live(&mut machine, None);
+        assert_eq!(machine.on_time(born + PATIENCE - Duration::from_millis(1)), None);
+        assert_eq!(machine.on_time(born + PATIENCE), Some(Due::Abandon));
+        machine.on_life(born + PATIENCE);
+        assert_eq!(machine.on_time(born + PATIENCE), None);
+        machine.excuse(born + 2 * PATIENCE);
+        assert_eq!(machine.on_time(born + 3 * PATIENCE - Duration::from_millis(1)), None);
+        assert_eq!(machine.on_time(born + 3 * PATIENCE), Some(Due::Abandon));
+    }
+
+    #[test]
+    fn an_attempt_without_an_answer_is_abandoned() {
+        let mut machine = Machine::new(policy(), Duration::ZERO);
+        let (now, _) = dial(&mut machine);
+        assert_eq!(machine.deadline(), Some(now + 10 * SECOND));
+        assert_eq!(machine.on_time(now + 10 * SECOND), Some(Due::Abandon));
+    }
+
+    #[test]
+    fn a_token_is_renewed_at_four_fifths_of_its_life_by_the_servers_clock() {
+        let mut machine = Machine::new(policy(), Duration::ZERO);
+        let born = go_live(&mut machine, Some(10));
+        assert_eq!(machine.deadline(), Some(born + 8 * SECOND));
+        assert_eq!(machine.on_time(born + 8 * SECOND), Some(Due::RefreshToken));
+        // The next one is thought to live as long; a failure is repeated sooner.
+        assert_eq!(machine.on_time(born + 15 * SECOND), None);
+        assert_eq!(machine.on_time(born + 16 * SECOND), Some(Due::RefreshToken));
+        machine.on_refresh_failed(born + 16 * SECOND);
+        assert_eq!(machine.on_time(born + 17 * SECOND), Some(Due::RefreshToken));
+
+        let mut machine = Machine::new(Policy { renewable: false, ..policy() }, Duration::ZERO);
+        let born = go_live(&mut machine, Some(10));
+        assert_eq!(machine.deadline(), Some(born + PATIENCE));
+    }
+
+    #[test]
+    fn another_users_token_stops_before_any_of_their_frames_is_shown() {
+        let (mut machine, now) = stable();
+        machine.on_end(broken(), now, 0.0);
+        let (now, _) = dial(&mut machine);
+        machine.on_established(established("bob", None), Timestamp::UNIX_EPOCH, now);
+        assert_eq!(machine.state(), &Connection::Stopped(StopReason::UserChanged));
+    }
+
+    #[test]
+    fn a_wait_can_be_cut_short_and_a_stop_is_for_good() {
+        let (mut machine, now) = stable();
+        machine.on_end(broken(), now, 1.0);
+        machine.retry_now(now);
+        assert_eq!(dial(&mut machine).0, now);
+        machine.stop(StopReason::ClosedByCaller);
+        machine.on_end(broken(), now, 1.0);
+        machine.retry_now(now);
+        machine.stop(StopReason::SignedOut);
+        assert_eq!(machine.state(), &Connection::Stopped(StopReason::ClosedByCaller));
+        assert_eq!(machine.on_time(now + 1000 * SECOND), None);
+    }
+}

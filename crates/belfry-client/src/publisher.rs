@@ -2,8 +2,9 @@
 
 use crate::address::{Address, AddressError};
 use crate::retry::{RetryPolicy, is_transient, retry_after};
-use belfry_protocol::group::{Group, GroupMembers};
+use belfry_protocol::group::{Group, GroupMembers, GroupSize};
 use belfry_protocol::stats::Stats;
+use belfry_protocol::trace::AlertTrace;
 use belfry_protocol::user::{DisconnectAnswer, DisconnectBody, User, UserProfile};
 use belfry_protocol::{AlertAnswer, AlertId, Audience, ErrorCode, GroupId, NewAlert, Problem, UserId};
 use bytes::Bytes;
@@ -147,6 +148,13 @@ impl Call {
         self
     }
 
+    fn after(mut self, after: Option<&str>) -> Self {
+        if let Some(after) = after {
+            self.url.query_pairs_mut().append_pair("after", after);
+        }
+        self
+    }
+
     fn json(self, body: &impl Serialize) -> Result<Self, PublishError> {
         let body = serde_json::to_vec(body)
             .map_err(|error| PublishError::Misconfigured(format!("the body has no JSON form: {error}")))?;
@@ -246,9 +254,9 @@ impl Publisher {
         self.publish(&new_alert(Audience::Everyone(true), kind, data)?).await
     }
 
-    /// An alert and its trace per recipient, as the server tells it.
-    pub async fn alert(&self, id: AlertId) -> Result<serde_json::Value, PublishError> {
-        self.fetch(&self.call(Method::GET, ["v1", "alerts", &id.to_string()])).await
+    /// An alert, and where it stands with a page of its recipients, after the `next` of the page before.
+    pub async fn alert(&self, id: AlertId, after: Option<&str>) -> Result<AlertTrace, PublishError> {
+        self.fetch(&self.call(Method::GET, ["v1", "alerts", &id.to_string()]).after(after)).await
     }
 
     /// Takes an alert back.
@@ -257,8 +265,8 @@ impl Publisher {
     }
 
     /// Says how a user can be reached and addressed; a missing field is forgotten.
-    pub async fn put_user(&self, user: &UserId, profile: &UserProfile) -> Result<(), PublishError> {
-        self.run(&self.call(Method::PUT, ["v1", "users", segment(user.as_str())?]).json(profile)?).await
+    pub async fn put_user(&self, user: &UserId, profile: &UserProfile) -> Result<User, PublishError> {
+        self.fetch(&self.call(Method::PUT, ["v1", "users", segment(user.as_str())?]).json(profile)?).await
     }
 
     /// What is known of a user.
@@ -282,43 +290,44 @@ impl Publisher {
     }
 
     /// Sets who is in a group.
-    pub async fn put_group(&self, group: &GroupId, members: Vec<UserId>) -> Result<(), PublishError> {
+    pub async fn put_group(&self, group: &GroupId, members: Vec<UserId>) -> Result<GroupSize, PublishError> {
         let path = ["v1", "groups", segment(group.as_str())?];
-        self.run(&self.call(Method::PUT, path).json(&GroupMembers { members })?).await
+        self.fetch(&self.call(Method::PUT, path).json(&GroupMembers { members })?).await
     }
 
     /// Adds to a group.
-    pub async fn add_members(&self, group: &GroupId, members: Vec<UserId>) -> Result<(), PublishError> {
-        self.change_members(Method::POST, group, members).await
+    pub async fn add_members(
+        &self,
+        group: &GroupId,
+        members: Vec<UserId>,
+    ) -> Result<GroupSize, PublishError> {
+        let path = ["v1", "groups", segment(group.as_str())?, "members"];
+        self.fetch(&self.call(Method::POST, path).json(&GroupMembers { members })?).await
     }
 
     /// Takes out of a group.
-    pub async fn remove_members(&self, group: &GroupId, members: Vec<UserId>) -> Result<(), PublishError> {
-        self.change_members(Method::DELETE, group, members).await
+    pub async fn remove_members(
+        &self,
+        group: &GroupId,
+        members: Vec<UserId>,
+    ) -> Result<GroupSize, PublishError> {
+        let path = ["v1", "groups", segment(group.as_str())?, "members"];
+        self.fetch(&self.call(Method::DELETE, path).json(&GroupMembers { members })?).await
     }
 
     /// A page of a group's members, after the `next` of the page before.
     pub async fn group(&self, group: &GroupId, after: Option<&str>) -> Result<Group, PublishError> {
-        let mut call = self.call(Method::GET, ["v1", "groups", segment(group.as_str())?]);
-        if let Some(after) = after {
-            call.url.query_pairs_mut().append_pair("after", after);
-        }
-        self.fetch(&call).await
+        self.fetch(&self.call(Method::GET, ["v1", "groups", segment(group.as_str())?]).after(after)).await
+    }
+
+    /// Deletes a group; alerts posted to it stay where they are.
+    pub async fn delete_group(&self, group: &GroupId) -> Result<(), PublishError> {
+        self.run(&self.call(Method::DELETE, ["v1", "groups", segment(group.as_str())?])).await
     }
 
     /// The server's numbers.
     pub async fn stats(&self) -> Result<Stats, PublishError> {
         self.fetch(&self.call(Method::GET, ["v1", "stats"])).await
-    }
-
-    async fn change_members(
-        &self,
-        method: Method,
-        group: &GroupId,
-        members: Vec<UserId>,
-    ) -> Result<(), PublishError> {
-        let path = ["v1", "groups", segment(group.as_str())?, "members"];
-        self.run(&self.call(method, path).json(&GroupMembers { members })?).await
     }
 
     pub(crate) fn call<'a>(&self, method: Method, path: impl IntoIterator<Item = &'a str>) -> Call {
