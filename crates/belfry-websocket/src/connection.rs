@@ -462,5 +462,4 @@ fn poll_read<S: AsyncRead + Unpin>(
 }
 
 #[cfg(test)]
-#[path = "connection_tests.rs"]
 mod tests;

@@ -238,5 +238,4 @@ fn push_utf8(
 }
 
 #[cfg(test)]
-#[path = "decoder_tests.rs"]
 mod tests;

@@ -23,7 +23,7 @@ enum Said {
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(async {
         tokio::time::timeout(std::time::Duration::from_secs(20), future).await.expect("the conversation ends")
     })
 }
@@ -433,8 +433,8 @@ async fn echo(socket: DuplexStream) -> Vec<Said> {
             }
         });
         if matches!(said.last(), Some(Said::Text(_) | Said::Binary(_))) {
-            let receipt = ControlPayload::new(format!("r{count}").as_bytes()).unwrap();
-            connection.send(&answer.with_tail("!").with_receipt(receipt)).unwrap();
+            let receipt = ControlPayload::new(format!("r{count}").as_bytes()).expect("it is short");
+            connection.send(&answer.with_tail("!").with_receipt(receipt)).expect("room");
             count += 1;
         }
     }
