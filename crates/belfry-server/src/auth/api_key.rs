@@ -172,7 +172,7 @@ impl ApiKeys {
                     Some(hash) => hash,
                     None => {
                         return refuse(
-                            "has no hash of the form `sha256:` and 64 hexadecimal digits: make key and hash with `belfry key`",
+                            "has no hash of the form `sha256:` and 64 hexadecimal digits: make key and hash with `belfry api-key new`",
                         );
                     }
                 },

@@ -28,14 +28,14 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Parses `trusted_proxies`: addresses and networks in CIDR form.
+    /// Parses `server.trusted_proxies`: addresses and networks in CIDR form.
     pub fn new<S: AsRef<str>>(nets: &[S], header: ForwardedHeader) -> Result<Self, SettingError> {
         let nets = nets.iter().map(|net| {
             let net = net.as_ref().trim();
             net.parse().or_else(|_| net.parse().map(|ip: IpAddr| IpNet::from(ip.to_canonical()))).map_err(
                 |_| {
                     SettingError::new(
-                        "trusted_proxies",
+                        "server.trusted_proxies",
                         format!("`{}` is no address and no network such as 10.0.0.0/8", net.escape_debug()),
                     )
                 },
@@ -196,7 +196,7 @@ mod tests {
         for bad in ["", "proxy", "10.0.0.0/33"] {
             assert_eq!(
                 TrustedProxies::new(&[bad], ForwardedHeader::default()).unwrap_err().key,
-                "trusted_proxies"
+                "server.trusted_proxies"
             );
         }
     }

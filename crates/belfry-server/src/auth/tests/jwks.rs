@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
+type IsExpected = fn(&JwksError) -> bool;
+
 fn fetching(url: String) -> Arc<Verifier> {
     with_options(JwksOptions::new(url))
 }
@@ -129,7 +131,7 @@ async fn the_last_good_set_stays_while_the_address_is_down_or_broken() {
     let token = signer.token(Some("k"));
     let secret_set = json!({"keys": [{"kty": "oct", "k": "AAAA", "kid": "k"}]}).to_string();
     let too_many = json!({"keys": vec![json!({}); 65]}).to_string();
-    let broken: [(u16, String, fn(&JwksError) -> bool); 8] = [
+    let broken: [(u16, String, IsExpected); 8] = [
         (500, "oops".to_owned(), |e| matches!(e, JwksError::Status(500))),
         (404, String::new(), |e| matches!(e, JwksError::Status(404))),
         (302, server.url(), |e| matches!(e, JwksError::Status(302))),
