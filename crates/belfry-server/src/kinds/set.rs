@@ -177,7 +177,7 @@ pub(super) fn kind_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read_text(file: &Path) -> Result<String, String> {
+pub(super) fn read_text(file: &Path) -> Result<String, String> {
     use io::Read;
     let mut text = String::new();
     let opened = fs::File::open(file).map_err(|error| error.to_string())?;
