@@ -55,6 +55,12 @@ impl Outgoing {
         let receipt = self.receipt.as_ref().map_or(0, |ping| 2 + ping.as_bytes().len());
         crate::frame::header_bytes(payload) + payload + receipt
     }
+
+    /// Whether a text message is UTF-8: too slow to ask outside of debug builds.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.opcode != Opcode::Text
+            || std::str::from_utf8(&[&self.body[..], self.tail.as_bytes()].concat()).is_ok()
+    }
 }
 
 /// A session's own last bytes of a message; up to [`TAIL_BYTES_INLINE`] of them need no heap.
