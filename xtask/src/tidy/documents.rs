@@ -4,6 +4,11 @@ use super::Finding;
 use super::source::Source;
 use std::collections::BTreeSet;
 
+/// Generated from the binary's own help.
+const COMMAND_LINE: &str = "docs/reference/command-line.md";
+/// Commands that have commands.
+const GROUPS: [&str; 3] = ["api-key", "epoch", "kinds"];
+
 /// Checks every Markdown file against the files there are and the routines of this program.
 pub(super) fn check(sources: &[Source], routines: &[String]) -> Vec<Finding> {
     let mut paths: BTreeSet<&str> = BTreeSet::new();
@@ -15,6 +20,7 @@ pub(super) fn check(sources: &[Source], routines: &[String]) -> Vec<Finding> {
             path = folder;
         }
     }
+    let belfry = belfry_commands(sources);
     let documents = sources.iter().filter(|source| source.path.ends_with(".md"));
     let mut findings = Vec::new();
     for document in documents {
@@ -28,6 +34,11 @@ pub(super) fn check(sources: &[Source], routines: &[String]) -> Vec<Finding> {
             for routine in after(line, "cargo xtask ") {
                 if !routines.iter().any(|known| known == routine) {
                     findings.push(at(format!("`cargo xtask {routine}` does not exist")));
+                }
+            }
+            for command in belfry_calls(line, fenced).filter(|_| !belfry.is_empty()) {
+                if !belfry.contains(&command) {
+                    findings.push(at(format!("`{command}` is not in {COMMAND_LINE}")));
                 }
             }
             if fenced {
@@ -45,6 +56,36 @@ pub(super) fn check(sources: &[Source], routines: &[String]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The commands of the binary, as its own reference page names them.
+fn belfry_commands(sources: &[Source]) -> BTreeSet<String> {
+    let page = sources.iter().find(|source| source.path == COMMAND_LINE);
+    let headings =
+        page.iter().flat_map(|page| page.text.lines()).filter_map(|line| line.strip_prefix("## `"));
+    headings.map(|heading| heading.trim_end_matches('`').to_owned()).collect()
+}
+
+/// What a line tells people to type: `belfry` and a command, with its own command where it has one.
+fn belfry_calls(line: &str, fenced: bool) -> impl Iterator<Item = String> {
+    let calls = line.match_indices("belfry ").filter(move |(at, _)| {
+        let before = line[..*at].chars().next_back();
+        if fenced {
+            before.is_none_or(|c| c == '/' || c == ' ')
+        } else {
+            before.is_some_and(|c| c == '`' || c == '/')
+        }
+    });
+    calls.filter_map(|(at, call)| {
+        let mut words = line[at + call.len()..].split([' ', '`', '…']);
+        let command = words.next().filter(|word| is_command(word))?;
+        let group = GROUPS.contains(&command).then(|| words.next()).flatten().filter(|word| is_command(word));
+        Some(group.map_or_else(|| format!("belfry {command}"), |word| format!("belfry {command} {word}")))
+    })
+}
+
+fn is_command(word: &str) -> bool {
+    !word.is_empty() && !word.starts_with('-') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
 }
 
 /// The words that follow a phrase; none where the phrase ends a sentence or a placeholder stands there.
@@ -104,6 +145,10 @@ mod tests {
             Source::new("docs/guides/first.md", text),
             Source::new("docs/concepts/delivery.md", "# Delivery\n## What a `202` promises\n"),
             Source::new("README.md", "# Belfry\n"),
+            Source::new(
+                COMMAND_LINE,
+                "# Command line\n## `belfry`\n## `belfry tail`\n## `belfry kinds check`\n",
+            ),
         ];
         check(&sources, &["dev".to_owned(), "test".to_owned()]).iter().map(ToString::to_string).collect()
     }
@@ -127,5 +172,18 @@ mod tests {
         assert!(found("```\n[a](gone.md)\ncargo xtask dev --listen x\n```").is_empty());
         assert_eq!(found("```\ncargo xtask devel\n```").len(), 1);
         assert!(found("Type `cargo xtask --help`.").is_empty());
+    }
+
+    #[test]
+    fn the_binary_knows_the_commands_people_are_told_to_type() {
+        assert!(found("`belfry tail --user ann`, `belfry --help`, and belfry rings").is_empty());
+        assert!(
+            found(
+                "```sh\ntarget/debug/belfry tail\nbelfry kinds check   # all\ncargo build --bin belfry\n```"
+            )
+            .is_empty()
+        );
+        assert_eq!(found("`belfry tale`").len(), 1);
+        assert_eq!(found("```sh\nbelfry kinds chek\n```").len(), 1);
     }
 }
