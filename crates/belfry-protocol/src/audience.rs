@@ -19,7 +19,11 @@ pub enum Audience {
     /// Whoever is in the group when the alert is stored: `{"group": "family-7"}`.
     Group(GroupId),
     /// Everyone: `{"everyone": true}`.
-    Everyone(#[serde(deserialize_with = "only_true")] bool),
+    Everyone(
+        #[serde(deserialize_with = "only_true")]
+        #[cfg_attr(test, ts(type = "true"))]
+        bool,
+    ),
 }
 
 fn only_true<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

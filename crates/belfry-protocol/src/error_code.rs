@@ -4,6 +4,8 @@ use crate::close_code::CloseCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use crate::error_page::page;
+
 /// Where the pages of the codes live; a link in a problem document is `<base>/<code>`.
 pub const ERROR_DOCS_BASE: &str = "/docs/errors";
 

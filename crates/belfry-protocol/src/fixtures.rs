@@ -23,6 +23,11 @@ impl Fixture {
     }
 }
 
+/// The fixtures of one frame type.
+pub fn of_type(schema: &str, frame_type: &str) -> Vec<&'static Fixture> {
+    ALL.iter().filter(|fixture| fixture.schema == schema && fixture.value()["type"] == frame_type).collect()
+}
+
 macro_rules! fixtures {
     ($($schema:ident: $($name:literal),+;)*) => {
         /// All of them.

@@ -4,12 +4,16 @@
 //! (`cargo xtask codegen`); the golden frames in `fixtures/` are read by the Rust and the TypeScript tests.
 
 pub mod alert;
+pub mod asyncapi;
 pub mod audience;
 pub mod batch;
 pub mod close_code;
+#[cfg(test)]
+mod codegen;
 pub mod cursor;
 pub mod do_not_disturb;
 pub mod error_code;
+mod error_page;
 pub mod export;
 pub mod fixtures;
 pub mod frame;

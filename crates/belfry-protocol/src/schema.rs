@@ -69,6 +69,33 @@ pub fn components() -> BTreeMap<String, Value> {
     schemas
 }
 
+/// These schemas and all that they refer to.
+pub fn reachable<'a>(roots: impl Iterator<Item = &'a str>) -> BTreeMap<String, Value> {
+    fn visit(value: &Value, all: &BTreeMap<String, Value>, found: &mut BTreeMap<String, Value>) {
+        match value {
+            Value::Object(object) => {
+                if let Some(name) =
+                    object.get("$ref").and_then(|target| target.as_str()?.strip_prefix(COMPONENTS))
+                {
+                    add(name, all, found);
+                }
+                object.values().for_each(|inner| visit(inner, all, found));
+            }
+            Value::Array(values) => values.iter().for_each(|inner| visit(inner, all, found)),
+            _ => {}
+        }
+    }
+    fn add(name: &str, all: &BTreeMap<String, Value>, found: &mut BTreeMap<String, Value>) {
+        let Some(schema) = all.get(name) else { return };
+        if found.insert(name.to_owned(), schema.clone()).is_none() {
+            visit(schema, all, found);
+        }
+    }
+    let (all, mut found) = (components(), BTreeMap::new());
+    roots.for_each(|name| add(name, &all, &mut found));
+    found
+}
+
 /// One JSON Schema document with everything under `$defs`.
 pub fn document() -> Value {
     let mut definitions: Map<String, Value> = components().into_iter().collect();
@@ -189,18 +216,20 @@ pub fn frame_name(prefix: &str, frame_type: &str) -> String {
     name
 }
 
-/// The JSON text of a generated document: keys sorted, so that it is the same whatever features a build turns on.
-pub fn to_sorted_json(value: &Value) -> String {
-    fn sorted(value: &Value) -> Value {
-        match value {
-            Value::Object(object) => {
-                let by_key: BTreeMap<&String, &Value> = object.iter().collect();
-                Value::Object(by_key.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect())
-            }
-            Value::Array(values) => values.iter().map(sorted).collect(),
-            other => other.clone(),
+/// The same value with its keys sorted, so that its text is the same whatever features a build turns on.
+pub fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let by_key: BTreeMap<&String, &Value> = object.iter().collect();
+            Value::Object(by_key.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect())
         }
+        Value::Array(values) => values.iter().map(sorted).collect(),
+        other => other.clone(),
     }
+}
+
+/// The text of a generated JSON document.
+pub fn to_sorted_json(value: &Value) -> String {
     let mut text = serde_json::to_string_pretty(&sorted(value)).expect("a JSON value has a text");
     text.push('\n');
     text

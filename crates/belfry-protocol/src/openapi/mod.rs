@@ -34,7 +34,8 @@ pub fn routes() -> Vec<Route> {
 /// The document.
 pub fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in routes() {
+    let routes = routes();
+    for route in &routes {
         let item = paths.entry(route.path).or_insert_with(|| json!({}));
         item[route.method] = route.operation();
     }
@@ -47,6 +48,7 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schema::components(),
+            "responses": route::problems(&routes),
             "securitySchemes": security_schemes(),
             "headers": headers(),
         },
@@ -83,7 +85,7 @@ fn security_schemes() -> Value {
             "type": "apiKey",
             "in": "cookie",
             "name": "accessToken",
-            "description": "The same token in a cookie (names configurable: `auth.cookies`). Changing requests and upgrades \
+            "description": "The same token in a cookie (names configurable: `auth.cookie_names`). Changing requests and upgrades \
                 need an `Origin` on the allow-list, others that or `Sec-Fetch-Site: same-origin`.",
         },
         "queryToken": {

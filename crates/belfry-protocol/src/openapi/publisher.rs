@@ -340,17 +340,13 @@ fn operation() -> Vec<Route> {
             )
         },
         Route {
-            answers: vec![Answer::with(
-                200,
-                "Prometheus text format.",
-                Body::text("text/plain; version=0.0.4"),
-            )],
+            answers: vec![Answer::with(200, "OpenMetrics text.", Body::text("application/openmetrics-text"))],
             ..route(
                 "get",
                 "/metrics",
                 "getMetrics",
                 "Read the metrics",
-                "Needs no key on a listener of its own (`metrics.listen`).",
+                "Needs no key on a listener of its own (`server.metrics_listen`).",
             )
         },
     ]

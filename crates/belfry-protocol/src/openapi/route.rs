@@ -3,6 +3,7 @@
 use super::by_status;
 use crate::error_code::ErrorCode;
 use crate::fixtures::Fixture;
+use crate::schema::sorted;
 use serde_json::{Map, Value, json};
 
 /// Who may call a route.
@@ -115,7 +116,8 @@ impl Body {
                 media["examples"] = examples.into();
             }
             "application/x-ndjson" => {
-                let lines: String = fixtures.map(|fixture| format!("{}\n", fixture.value())).collect();
+                let lines: String =
+                    fixtures.map(|fixture| format!("{}\n", sorted(&fixture.value()))).collect();
                 media["schema"] = json!({
                     "type": "string",
                     "contentMediaType": "application/json",
@@ -226,7 +228,8 @@ impl Route {
             responses.insert(answer.status.to_string(), response);
         }
         for (status, codes) in by_status(&self.codes()) {
-            responses.insert(status.to_string(), problem(status, &codes));
+            let name = problem_name(&codes);
+            responses.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/{name}") }));
         }
         let mut operation = json!({
             "operationId": self.id,
@@ -266,6 +269,16 @@ fn security(who: Who) -> Value {
         Who::Listener => json!([{ "userToken": [] }, { "userCookie": [] }, { "queryToken": [] }]),
         Who::Anyone => json!([]),
     }
+}
+
+/// The refusals of these routes: many share one, so each stands once under `components.responses`.
+pub(super) fn problems(routes: &[Route]) -> Map<String, Value> {
+    let sets = routes.iter().flat_map(|route| by_status(&route.codes()));
+    sets.map(|(status, codes)| (problem_name(&codes), problem(status, &codes))).collect()
+}
+
+fn problem_name(codes: &[ErrorCode]) -> String {
+    codes.iter().map(|code| code.slug()).collect::<Vec<_>>().join(".")
 }
 
 fn problem(status: u16, codes: &[ErrorCode]) -> Value {
