@@ -391,6 +391,17 @@ fn several_messages_of_one_read_come_one_by_one_and_leave_no_buffer() {
 }
 
 #[test]
+fn partial_message_keeps_only_itself_not_the_messages_before_it() {
+    let (mut connection, far) = pair(Limits::default());
+    far.sends(&[frame(0x81, b"first"), frame(0x81, &[b'x'; 8_000]), frame(0x01, b"begun")].concat());
+    event(&mut connection);
+    assert!(connection.heap_bytes() > 8_000);
+    event(&mut connection);
+    nothing(&mut connection);
+    assert!(connection.heap_bytes() < 300, "{}", connection.heap_bytes());
+}
+
+#[test]
 fn bytes_read_with_the_handshake_come_first() {
     let far = Far::default();
     let bytes = frame(0x81, b"early");
