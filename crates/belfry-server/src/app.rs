@@ -1,1 +1,196 @@
-//! Comes next.
+//! Puts the house together: store, hub, kinds and keys; both doors on one port; and its gentle end.
+
+use crate::auth::{ApiKeys, CookieNames, ForwardedHeader, Gate, Loopback, Origins, TrustedProxies, Verifier};
+use crate::changes;
+use crate::clock;
+use crate::config::{Config, Mode};
+use crate::http;
+use crate::hub::Hub;
+use crate::kinds::{Kinds, KindsHandle, KindsOptions};
+use crate::limiter::{Limiter, Limiters, Rate};
+use crate::live;
+use crate::live::session::SessionRules;
+use crate::metrics::{Counter, Metrics};
+use crate::services::Services;
+use crate::tasks::{TaskKind, Tasks};
+use anyhow::Context;
+use axum::Router;
+use belfry_protocol::frame::ServerInfo;
+use belfry_store::{PageLimit, Store};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::Notify;
+
+/// Changes in one frame of a catch-up.
+const CHANGES_PER_FRAME: usize = 200;
+
+/// The running house without a listener: mount [`App::router`] into an axum application, or start a
+/// [`crate::listener::Server`].
+#[derive(Debug, Clone)]
+pub struct App {
+    services: Arc<Services>,
+}
+
+impl App {
+    /// Opens the store, loads kinds and keys, and starts the tasks.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let started = clock::now();
+        let store = Store::open(config.store_options(), started.unix_ms()).await?;
+        let verifier = Arc::new(Verifier::new(config.verifier_options())?);
+        let gate = gate(&config, Arc::clone(&verifier))?;
+        let kinds = kinds(&config)?;
+        let limits = &config.limits;
+        let limiters = Limiters {
+            connections: Limiter::new(Rate::per_second(limits.connections_per_second)),
+            connections_per_address: Limiter::new(Rate::per_second(
+                limits.connections_per_second_per_address,
+            )),
+            publishes: Limiter::new(Rate::per_second(limits.publishes_per_second_per_key)),
+            requests: Limiter::new(Rate {
+                per_second: f64::from(limits.requests_per_second_per_user),
+                burst: f64::from(limits.requests_burst_per_user),
+            }),
+        };
+        let services = Arc::new(Services {
+            store,
+            hub: Arc::new(Hub::new(limits.connections_per_user as usize)),
+            kinds,
+            gate,
+            api_keys: ApiKeys::new(&config.api_keys)?,
+            proxies: proxies(&config)?,
+            limiters,
+            metrics: Metrics::new(started.instant),
+            tasks: Tasks::new(),
+            rules: Arc::new(session_rules(&config)),
+            fanout_wake: Notify::new(),
+            leaving: AtomicBool::new(false),
+            started,
+            config: Arc::new(config),
+        });
+        start_tasks(&services, verifier);
+        Ok(Self { services })
+    }
+
+    /// Both doors under the configured base path. The state is inside: merge or nest it as it is.
+    pub fn router(&self) -> Router {
+        let services = &self.services;
+        let mut doors = http::router().merge(live::router());
+        if services.config.mode == Mode::Dev {
+            doors = doors.merge(crate::page::router());
+        }
+        let doors = doors
+            .layer(axum::middleware::from_fn_with_state(Arc::clone(services), http::front))
+            .with_state(Arc::clone(services));
+        match services.config.server.base_path.as_str() {
+            "" => doors,
+            base => Router::new().nest(base, doors),
+        }
+    }
+
+    /// What both doors stand on.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// Readiness turns 503; what is open goes on.
+    pub fn leave(&self) {
+        self.services.leaving.store(true, std::sync::atomic::Ordering::Release);
+    }
+
+    /// Tells every session to go, spread over the drain window, and waits until they have left.
+    pub async fn drain(&self) {
+        self.leave();
+        self.services.hub.start_draining();
+        let drain = &self.services.config.drain;
+        live::drain::drain(&self.services, drain.window, drain.timeout).await;
+    }
+
+    /// Ends the tasks and closes the store. Nothing that was answered `202` depends on it.
+    pub async fn close(&self) -> anyhow::Result<()> {
+        self.services.tasks.stop().await;
+        self.services
+            .store
+            .close()
+            .await
+            .context("the store did not close cleanly; it recovers when it is opened again")
+    }
+}
+
+fn proxies(config: &Config) -> anyhow::Result<TrustedProxies> {
+    let nets: Vec<String> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();
+    Ok(TrustedProxies::new(&nets, ForwardedHeader::XForwardedFor)?)
+}
+
+fn gate(config: &Config, verifier: Arc<Verifier>) -> anyhow::Result<Gate> {
+    let loopback = if config.mode == Mode::Dev { Loopback::Allowed } else { Loopback::Listed };
+    let origins = Origins::new(&config.auth.allowed_origins, loopback)?;
+    let cookies = CookieNames::new(&config.auth.cookie_names)?;
+    Ok(Gate::new(verifier, origins, cookies)?)
+}
+
+fn kinds(config: &Config) -> anyhow::Result<KindsHandle> {
+    let options = KindsOptions { link_schemes: config.kinds.link_schemes.clone() };
+    let Some(dir) = &config.kinds.dir else { return Ok(KindsHandle::fixed(Kinds::none())) };
+    KindsHandle::open(dir, options).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the kinds in `{}` have faults:\n{}", dir.display(), lines.join("\n"))
+    })
+}
+
+fn session_rules(config: &Config) -> SessionRules {
+    let live = &config.live;
+    SessionRules {
+        heartbeat_interval: live.heartbeat_interval,
+        heartbeat_timeout: live.heartbeat_timeout,
+        resume_wait: live.resume_wait,
+        stalled_after: live.stalled_after,
+        reorder_wait: live.reorder_wait,
+        page: PageLimit { items: live.catch_up_page_items, bytes: live.catch_up_page_bytes },
+        changed_items_max: live.changed_items_max,
+        naive_backlog_items: live.naive_backlog_items,
+        naive_backlog_age: live.naive_backlog_age,
+        trust_pong: live.trust_pong,
+        inbound: live::InboundRate {
+            per_second: f64::from(config.limits.inbound_frames_per_second),
+            burst: f64::from(config.limits.inbound_frames_burst),
+        },
+        changes_per_frame: CHANGES_PER_FRAME,
+        server: ServerInfo {
+            node: config.server.node.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+    }
+}
+
+fn start_tasks(services: &Arc<Services>, verifier: Arc<Verifier>) {
+    let tasks = &services.tasks;
+    tasks.spawn(TaskKind::Fanout, changes::expand_fanouts(Arc::clone(services)));
+    tasks.spawn(TaskKind::Sweep, changes::sweep(Arc::clone(services)));
+    let stop = tasks.stopping().clone();
+    tasks.spawn(TaskKind::KeysRefresh, async move {
+        tokio::select! {
+            () = verifier.keep_keys_fresh() => {}
+            () = stop.cancelled() => {}
+        }
+    });
+    if services.config.kinds.reload {
+        tasks.spawn(TaskKind::KindsWatch, watch_kinds(Arc::clone(services)));
+    }
+}
+
+async fn watch_kinds(services: Arc<Services>) {
+    let (kinds, stop) = (services.kinds.clone(), services.tasks.stopping().clone());
+    crate::kinds::watch(kinds, stop, |reloaded| match reloaded {
+        Ok(kinds) => {
+            services.metrics.count(Counter::KindsReloaded);
+            tracing::info!(kind.count = kinds.len(), "took over {} kinds", kinds.len());
+        }
+        Err(faults) => {
+            services.metrics.count(Counter::KindsRefused);
+            for fault in faults {
+                tracing::error!("the kinds were not taken over, the old ones stay: {fault}");
+            }
+        }
+    })
+    .await;
+}

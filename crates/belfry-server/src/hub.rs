@@ -1,1 +1,517 @@
-//! Comes next.
+//! All live sessions of this node by user. What it hands out are hints: a session that cannot keep up is marked
+//! lagging and reads the store, so no queue grows and no alert is lost.
+
+use crate::quiet::Loudness;
+use belfry_protocol::inbox::ChangedTo;
+use belfry_protocol::{AlertId, CloseCode, ConnectionId, Cursor, Seq, UserId};
+use belfry_store::{Heads, Settings, UnixMs};
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::Notify;
+
+/// Shards of the registry; more than there are cores, so that locks are rarely shared.
+const SHARDS: usize = 64;
+/// Most users whose last pong is remembered.
+const PONGED_USERS_MAX: usize = 100_000;
+/// Sessions that a broadcast visits before it lets others run.
+const BROADCAST_STRIDE: usize = 64;
+
+/// An alert ready to be sent: encoded once, shared by all its receivers.
+#[derive(Debug)]
+pub struct LiveAlert {
+    /// The alert.
+    pub id: AlertId,
+    /// Its frame's JSON without the tail and the last brace.
+    pub body: Bytes,
+    /// What decides whether it makes noise.
+    pub loudness: Loudness,
+}
+
+/// A change of items ready to be sent.
+#[derive(Debug)]
+pub struct LiveChange {
+    /// Which items, by id.
+    pub ids: Vec<AlertId>,
+    /// Or all of them up to here.
+    pub up_to: Option<Cursor>,
+    /// What became of them.
+    pub to: ChangedTo,
+}
+
+/// What a session is told.
+#[derive(Debug, Clone)]
+pub enum Signal {
+    /// An alert of the user's own stream.
+    Alert {
+        /// The alert.
+        alert: Arc<LiveAlert>,
+        /// Its number.
+        seq: Seq,
+        /// The user's part of the unread count.
+        unread: u32,
+        /// What it takes the place of.
+        replaces: Option<AlertId>,
+    },
+    /// An alert for everyone.
+    Announcement {
+        /// The alert.
+        alert: Arc<LiveAlert>,
+        /// Its number in `all`.
+        seq: Seq,
+        /// What it takes the place of.
+        replaces: Option<AlertId>,
+    },
+    /// Items changed.
+    Changed {
+        /// What changed.
+        change: Arc<LiveChange>,
+        /// The change's number in the user's stream.
+        seq: Seq,
+        /// The user's part of the unread count.
+        unread: u32,
+        /// The change touched alerts for everyone, so their part of the count is to be read again.
+        touches_all: bool,
+    },
+    /// Announcements left for everyone.
+    AllChanged {
+        /// What changed.
+        change: Arc<LiveChange>,
+        /// The change's number in `all`.
+        seq: Seq,
+    },
+    /// Do-not-disturb or preferences changed.
+    Settings(Arc<Settings>),
+    /// Close with this code, after an `error` frame that says why.
+    Close(CloseCode, &'static str),
+    /// Tokens issued at or before this are refused from now on.
+    Revoked(UnixMs),
+    /// A cookie token was renewed over HTTP: the session lives until then.
+    Renewed {
+        /// The new token's end.
+        expires_at: Option<UnixMs>,
+        /// When it was issued.
+        issued_at: Option<UnixMs>,
+    },
+    /// The server is going away: tell the client when to come back, close at `close_at`.
+    Drain {
+        /// For the client, already jittered.
+        reconnect_after_ms: u32,
+        /// When to close.
+        close_at: Instant,
+    },
+}
+
+impl Signal {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Alert { alert, .. } | Self::Announcement { alert, .. } => alert.body.len(),
+            Self::Changed { change, .. } | Self::AllChanged { change, .. } => {
+                change.ids.len() * size_of::<AlertId>()
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether the store can tell it again.
+    fn is_hint(&self) -> bool {
+        matches!(
+            self,
+            Self::Alert { .. } | Self::Announcement { .. } | Self::Changed { .. } | Self::AllChanged { .. }
+        )
+    }
+}
+
+/// How much may wait for one session.
+#[derive(Debug, Clone, Copy)]
+pub struct HandleLimits {
+    /// Signals.
+    pub signals_max: usize,
+    /// Bytes of the bodies they share.
+    pub bytes_max: usize,
+}
+
+impl Default for HandleLimits {
+    fn default() -> Self {
+        Self { signals_max: 256, bytes_max: 256 * 1024 }
+    }
+}
+
+/// One session as others see it.
+#[derive(Debug)]
+pub struct Handle {
+    /// The connection's id.
+    pub id: ConnectionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// It speaks `belfry.v1`.
+    pub speaks_v1: bool,
+    /// Over WebSocket, else over SSE.
+    pub websocket: bool,
+    /// When it opened.
+    pub opened_at: Instant,
+    waiting: Mutex<Waiting>,
+    wake: Notify,
+    limits: HandleLimits,
+    /// Visible pages are evicted last. Milliseconds after `opened_at` since which it is hidden; -1: visible.
+    hidden_since_ms: AtomicI64,
+    lagged: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    signals: VecDeque<Signal>,
+    bytes: usize,
+    lagging: bool,
+}
+
+/// What waited for a session.
+#[derive(Debug)]
+pub enum Next {
+    /// Nothing.
+    Nothing,
+    /// The next signal.
+    Signal(Signal),
+    /// Hints were dropped: read the store.
+    Lagging,
+}
+
+impl Handle {
+    /// A session that is not registered yet.
+    pub fn new(
+        id: ConnectionId,
+        user: UserId,
+        kind: SessionKind,
+        limits: HandleLimits,
+        now: Instant,
+    ) -> Self {
+        Self {
+            id,
+            user,
+            speaks_v1: kind.speaks_v1,
+            websocket: kind.websocket,
+            opened_at: now,
+            waiting: Mutex::default(),
+            wake: Notify::new(),
+            limits,
+            hidden_since_ms: AtomicI64::new(if kind.speaks_v1 { -1 } else { 0 }),
+            lagged: AtomicU64::new(0),
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a signal. Beyond the limits hints are dropped and the session is lagging; orders always stay.
+    pub fn signal(&self, signal: Signal) {
+        {
+            let mut waiting = self.waiting();
+            if signal.is_hint() {
+                if waiting.lagging {
+                    return;
+                }
+                let bytes = signal.bytes();
+                if waiting.signals.len() >= self.limits.signals_max
+                    || waiting.bytes + bytes > self.limits.bytes_max
+                {
+                    waiting.signals.retain(|waiting| !waiting.is_hint());
+                    waiting.signals.shrink_to_fit();
+                    waiting.bytes = 0;
+                    waiting.lagging = true;
+                    self.lagged.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    waiting.bytes += bytes;
+                    waiting.signals.push_back(signal);
+                }
+            } else {
+                waiting.signals.push_back(signal);
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    /// Takes the next signal.
+    pub fn next(&self) -> Next {
+        let mut waiting = self.waiting();
+        if let Some(signal) = waiting.signals.pop_front() {
+            waiting.bytes -= signal.bytes();
+            if waiting.signals.is_empty() {
+                waiting.signals = VecDeque::new();
+            }
+            return Next::Signal(signal);
+        }
+        if std::mem::take(&mut waiting.lagging) {
+            return Next::Lagging;
+        }
+        Next::Nothing
+    }
+
+    /// Takes the next order, past hints that wait: a close is not held up by a socket that takes nothing.
+    pub fn next_order(&self) -> Option<Signal> {
+        let mut waiting = self.waiting();
+        let index = waiting.signals.iter().position(|signal| !signal.is_hint())?;
+        waiting.signals.remove(index)
+    }
+
+    /// Drops waiting hints: the session reads the store anyway and sees everything committed before now.
+    pub fn forget_hints(&self) {
+        let mut waiting = self.waiting();
+        waiting.signals.retain(|waiting| !waiting.is_hint());
+        waiting.bytes = 0;
+        waiting.lagging = false;
+    }
+
+    /// Waits until something was left.
+    pub async fn signalled(&self) {
+        self.wake.notified().await;
+    }
+
+    /// The page became visible or hidden.
+    pub fn set_visible(&self, visible: bool, now: Instant) {
+        let since = if visible {
+            -1
+        } else {
+            i64::try_from(now.saturating_duration_since(self.opened_at).as_millis()).unwrap_or(i64::MAX)
+        };
+        let was = self.hidden_since_ms.load(Ordering::Relaxed);
+        if visible || was < 0 {
+            self.hidden_since_ms.store(since, Ordering::Relaxed);
+        }
+    }
+
+    /// Visible ones come last, then those hidden shortest; sessions that never say are as old as they are.
+    fn eviction_order(&self) -> (bool, Instant) {
+        let hidden = self.hidden_since_ms.load(Ordering::Relaxed);
+        let since = u64::try_from(hidden).map(std::time::Duration::from_millis).unwrap_or_default();
+        (hidden < 0, self.opened_at + since)
+    }
+
+    /// How often hints were dropped.
+    pub fn lagged(&self) -> u64 {
+        self.lagged.load(Ordering::Relaxed)
+    }
+}
+
+/// What a session speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionKind {
+    /// `belfry.v1`.
+    pub speaks_v1: bool,
+    /// WebSocket, else SSE.
+    pub websocket: bool,
+}
+
+#[derive(Debug, Default)]
+struct Sessions {
+    open: Vec<Arc<Handle>>,
+    evicted_at: Vec<Instant>,
+}
+
+type Shard = HashMap<UserId, Sessions>;
+
+/// All live sessions of this node.
+#[derive(Debug)]
+pub struct Hub {
+    shards: [Mutex<Shard>; SHARDS],
+    hasher: RandomState,
+    per_user_max: usize,
+    websocket: AtomicU32,
+    sse: AtomicU32,
+    users: AtomicU32,
+    evicted: AtomicU64,
+    draining: AtomicBool,
+    ponged: Mutex<HashMap<UserId, Heads>>,
+}
+
+/// The user keeps coming back with clients that do not know that they were replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMany;
+
+/// Evictions within a minute after which a naive newcomer is refused instead.
+const EVICTIONS_PER_MINUTE_MAX: usize = 3;
+
+impl Hub {
+    /// An empty hub.
+    pub fn new(per_user_max: usize) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            per_user_max: per_user_max.max(1),
+            websocket: AtomicU32::new(0),
+            sse: AtomicU32::new(0),
+            users: AtomicU32::new(0),
+            evicted: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+            ponged: Mutex::default(),
+        }
+    }
+
+    fn shard(&self, user: &UserId) -> MutexGuard<'_, Shard> {
+        let index = self.hasher.hash_one(user.as_str()) as usize % SHARDS;
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a session; from now on it gets every hint. At the limit the oldest one that is not visible gives way.
+    pub fn register(self: &Arc<Self>, handle: Arc<Handle>, now: Instant) -> Result<Registration, TooMany> {
+        let mut shard = self.shard(&handle.user);
+        let sessions = shard.entry(handle.user.clone()).or_default();
+        if sessions.open.is_empty() {
+            self.users.fetch_add(1, Ordering::Relaxed);
+        }
+        if sessions.open.len() >= self.per_user_max {
+            sessions.evicted_at.retain(|at| now.saturating_duration_since(*at).as_secs() < 60);
+            if !handle.speaks_v1 && sessions.evicted_at.len() >= EVICTIONS_PER_MINUTE_MAX {
+                return Err(TooMany);
+            }
+            sessions.evicted_at.push(now);
+            let oldest = sessions.open.iter().enumerate().min_by_key(|(_, open)| open.eviction_order());
+            if let Some((index, _)) = oldest {
+                let oldest = sessions.open.swap_remove(index);
+                self.count(&oldest, -1);
+                self.evicted.fetch_add(1, Ordering::Relaxed);
+                oldest.signal(Signal::Close(
+                    CloseCode::Replaced,
+                    "a newer connection of this user took this one's place",
+                ));
+            }
+        }
+        self.count(&handle, 1);
+        sessions.open.push(Arc::clone(&handle));
+        Ok(Registration { hub: Arc::clone(self), handle })
+    }
+
+    fn count(&self, handle: &Handle, by: i32) {
+        let counter = if handle.websocket { &self.websocket } else { &self.sse };
+        counter.fetch_add(by as u32, Ordering::Relaxed);
+    }
+
+    fn remove(&self, handle: &Arc<Handle>) {
+        let mut shard = self.shard(&handle.user);
+        let Some(sessions) = shard.get_mut(&handle.user) else { return };
+        if let Some(index) = sessions.open.iter().position(|open| Arc::ptr_eq(open, handle)) {
+            sessions.open.swap_remove(index);
+            self.count(handle, -1);
+        }
+        if sessions.open.is_empty() {
+            shard.remove(&handle.user);
+            self.users.fetch_sub(1, Ordering::Relaxed);
+            if shard.len() * 4 < shard.capacity() {
+                shard.shrink_to_fit();
+            }
+        }
+    }
+
+    /// Leaves a signal for every session of a user; says how many there are.
+    pub fn signal(&self, user: &UserId, signal: &Signal) -> u32 {
+        let shard = self.shard(user);
+        let Some(sessions) = shard.get(user) else { return 0 };
+        for handle in &sessions.open {
+            handle.signal(signal.clone());
+        }
+        sessions.open.len() as u32
+    }
+
+    /// Leaves a signal for one connection of a user; `false`: there is none.
+    pub fn signal_connection(&self, user: &UserId, id: ConnectionId, signal: Signal) -> bool {
+        let shard = self.shard(user);
+        let handle = shard.get(user).and_then(|sessions| sessions.open.iter().find(|open| open.id == id));
+        handle.map(|handle| handle.signal(signal)).is_some()
+    }
+
+    /// Leaves a signal for every session; lets others run in between. Says how many there were.
+    pub async fn broadcast(&self, mut signal: impl FnMut(&Handle) -> Signal) -> u32 {
+        let mut count: u32 = 0;
+        for index in 0..SHARDS {
+            let handles: Vec<Arc<Handle>> = {
+                let shard = self.shards[index].lock().unwrap_or_else(PoisonError::into_inner);
+                shard.values().flat_map(|sessions| sessions.open.iter().cloned()).collect()
+            };
+            for (nth, handle) in handles.iter().enumerate() {
+                handle.signal(signal(handle));
+                count += 1;
+                if nth % BROADCAST_STRIDE == BROADCAST_STRIDE - 1 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        count
+    }
+
+    /// Open sessions of a user.
+    pub fn connections_of(&self, user: &UserId) -> u32 {
+        self.shard(user).get(user).map_or(0, |sessions| sessions.open.len() as u32)
+    }
+
+    /// A naive client's pong: the browser has these frames. Kept in memory only, to spare it a repetition.
+    pub fn remember_pong(&self, user: &UserId, heads: Heads) {
+        let mut ponged = self.ponged.lock().unwrap_or_else(PoisonError::into_inner);
+        if ponged.len() >= PONGED_USERS_MAX && !ponged.contains_key(user) {
+            ponged.clear();
+        }
+        let known = ponged.entry(user.clone()).or_default();
+        known.user = known.user.max(heads.user);
+        known.all = known.all.max(heads.all);
+    }
+
+    /// What the last pongs of this user's naive clients said.
+    pub fn ponged(&self, user: &UserId) -> Heads {
+        let ponged = self.ponged.lock().unwrap_or_else(PoisonError::into_inner);
+        ponged.get(user).copied().unwrap_or_default()
+    }
+
+    /// Forgets what was remembered of an erased user.
+    pub fn forget(&self, user: &UserId) {
+        self.ponged.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
+    }
+
+    /// Counts.
+    pub fn counts(&self) -> HubCounts {
+        HubCounts {
+            websocket: self.websocket.load(Ordering::Relaxed),
+            sse: self.sse.load(Ordering::Relaxed),
+            users: self.users.load(Ordering::Relaxed),
+            evicted: self.evicted.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The node is draining: new sessions are told to go elsewhere.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the node is draining.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+/// Counts of the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HubCounts {
+    /// Open WebSocket sessions.
+    pub websocket: u32,
+    /// Open SSE sessions.
+    pub sse: u32,
+    /// Users with one of them.
+    pub users: u32,
+    /// Sessions that gave way at the limit since the start.
+    pub evicted: u64,
+}
+
+/// A session's place in the hub; leaves it when dropped.
+#[derive(Debug)]
+pub struct Registration {
+    hub: Arc<Hub>,
+    /// The session.
+    pub handle: Arc<Handle>,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.hub.remove(&self.handle);
+    }
+}

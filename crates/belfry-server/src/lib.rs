@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod changes;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -9,7 +10,14 @@ pub mod duration;
 pub mod http;
 pub mod hub;
 pub mod kinds;
+pub mod limiter;
+pub mod listener;
 pub mod live;
 pub mod metrics;
+pub mod page;
 pub mod publish;
+pub mod quiet;
+pub mod refusal;
+pub mod services;
 pub mod tasks;
+pub mod wire;

@@ -1,1 +1,327 @@
-//! Comes next.
+//! Every metric is named here, once. Counters rise where things happen; gauges are read when somebody asks.
+
+use crate::hub::HubCounts;
+use crate::tasks::{TaskKind, Tasks};
+use belfry_protocol::stats::KindStats;
+use belfry_store::StoreGauges;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter as PromCounter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
+        /// What is counted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Counter {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Counter {
+            /// All of them.
+            pub const ALL: &'static [(Counter, &'static str)] = &[$((Counter::$variant, $name),)*];
+        }
+    };
+}
+
+counters! {
+    /// Alerts accepted with a 202.
+    AlertsAccepted = "alerts_accepted";
+    /// Repetitions answered from the first call.
+    AlertsReplayed = "alerts_replayed";
+    /// Alerts refused.
+    AlertsRefused = "alerts_refused";
+    /// Alert frames handed to sessions.
+    AlertsSent = "alerts_sent";
+    /// Alerts taken back.
+    AlertsRecalled = "alerts_recalled";
+    /// Items that expired.
+    ItemsExpired = "items_expired";
+    /// Items removed by retention.
+    ItemsRemoved = "items_removed";
+    /// Receipts given by clients.
+    Receipts = "receipts";
+    /// State changes made by people.
+    StateChanges = "state_changes";
+    /// Catch-ups begun.
+    CatchUps = "catch_ups";
+    /// Clients told to start from a fresh page.
+    Resets = "resets";
+    /// Cursors above the head: the store lost what a client has.
+    CursorsAboveHead = "cursors_above_head";
+    /// Sessions whose hints were dropped because they read too slowly.
+    SessionsLagged = "sessions_lagged";
+    /// Sessions opened.
+    SessionsOpened = "sessions_opened";
+    /// Sessions that gave way at the limit per user.
+    SessionsReplaced = "sessions_replaced";
+    /// Connections refused: no or bad credential.
+    AuthRefused = "auth_refused";
+    /// Connections and requests refused by a rate or a limit.
+    RateLimited = "rate_limited";
+    /// Connections refused because the node holds its maximum.
+    ConnectionsRefused = "connections_refused";
+    /// Frames of clients that could not be understood.
+    FramesRefused = "frames_refused";
+    /// Reads and writes that the store refused.
+    StoreFailures = "store_failures";
+    /// Kinds reloaded.
+    KindsReloaded = "kinds_reloaded";
+    /// Kind folders that were refused on a reload.
+    KindsRefused = "kinds_refused";
+}
+
+/// Most kinds with figures of their own; the rest share `other`.
+const KINDS_MAX: usize = 1_000;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CloseLabels {
+    code: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    route: String,
+    status: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NameLabels {
+    name: &'static str,
+}
+
+/// All figures of this node.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    counters: Vec<PromCounter>,
+    closes: Family<CloseLabels, PromCounter>,
+    requests: Family<RequestLabels, PromCounter>,
+    publish_seconds: Histogram,
+    gauges: Family<NameLabels, Gauge>,
+    tasks: Family<NameLabels, Gauge>,
+    kinds: Mutex<HashMap<String, KindFigures>>,
+    started_at: Instant,
+}
+
+#[derive(Debug)]
+struct KindFigures {
+    accepted: u64,
+    sent: u64,
+    window: [u32; 60],
+    second: u64,
+}
+
+impl KindFigures {
+    fn move_to(&mut self, second: u64) {
+        for passed in self.second + 1..=second.min(self.second + 60) {
+            self.window[(passed % 60) as usize] = 0;
+        }
+        self.second = second;
+    }
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new(now: Instant) -> Self {
+        let mut registry = Registry::with_prefix("belfry");
+        let counters = Counter::ALL
+            .iter()
+            .map(|(_, name)| {
+                let counter = PromCounter::default();
+                registry.register(*name, name.replace('_', " "), counter.clone());
+                counter
+            })
+            .collect();
+        let closes = Family::default();
+        registry.register("closes", "sockets closed by the server, by close code", closes.clone());
+        let requests = Family::default();
+        registry.register("http_requests", "HTTP requests answered", requests.clone());
+        let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5];
+        let publish_seconds = Histogram::new(buckets);
+        registry.register_with_unit(
+            "publish",
+            "from a publish call to its answer",
+            Unit::Seconds,
+            publish_seconds.clone(),
+        );
+        let gauges = Family::default();
+        registry.register("gauge", "sizes and depths right now, by name", gauges.clone());
+        let tasks = Family::default();
+        registry.register("tasks", "running tasks, by kind", tasks.clone());
+        Self {
+            registry,
+            counters,
+            closes,
+            requests,
+            publish_seconds,
+            gauges,
+            tasks,
+            kinds: Mutex::default(),
+            started_at: now,
+        }
+    }
+
+    /// Counts one.
+    pub fn count(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Counts several.
+    pub fn add(&self, counter: Counter, by: u64) {
+        self.counters[counter as usize].inc_by(by);
+    }
+
+    /// What was counted so far.
+    pub fn counted(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize].get()
+    }
+
+    /// A socket was closed by us.
+    pub fn closed(&self, code: u16) {
+        self.closes.get_or_create(&CloseLabels { code: u32::from(code) }).inc();
+    }
+
+    /// A request was answered. `route` is the pattern, never the path.
+    pub fn answered(&self, method: &http::Method, route: &str, status: u16) {
+        let method = match method.as_str() {
+            "GET" => "GET",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            "DELETE" => "DELETE",
+            _ => "other",
+        };
+        let labels = RequestLabels { method, route: route.to_owned(), status: u32::from(status) };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// An alert of this kind was accepted.
+    pub fn accepted(&self, kind: &str, took: Duration, now: Instant) {
+        self.count(Counter::AlertsAccepted);
+        self.publish_seconds.observe(took.as_secs_f64());
+        self.with_kind(kind, now, |figures, second| {
+            figures.accepted += 1;
+            figures.window[(second % 60) as usize] += 1;
+        });
+    }
+
+    /// Frames of this kind were handed to sessions.
+    pub fn sent(&self, kind: &str, frames: u32, now: Instant) {
+        if frames > 0 {
+            self.add(Counter::AlertsSent, u64::from(frames));
+            self.with_kind(kind, now, |figures, _| figures.sent += u64::from(frames));
+        }
+    }
+
+    fn with_kind(&self, kind: &str, now: Instant, change: impl FnOnce(&mut KindFigures, u64)) {
+        let second = now.saturating_duration_since(self.started_at).as_secs();
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kinds.contains_key(kind);
+        let name = if known || kinds.len() < KINDS_MAX { kind } else { "other" };
+        if !kinds.contains_key(name) {
+            kinds.insert(name.to_owned(), KindFigures { accepted: 0, sent: 0, window: [0; 60], second });
+        }
+        let figures = kinds.get_mut(name).expect("it was just inserted");
+        figures.move_to(second);
+        change(figures, second);
+    }
+
+    /// Figures per kind.
+    pub fn kinds(&self, now: Instant) -> BTreeMap<String, KindStats> {
+        let second = now.saturating_duration_since(self.started_at).as_secs();
+        let seconds = (second + 1).min(60);
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        kinds
+            .iter_mut()
+            .map(|(kind, figures)| {
+                figures.move_to(second);
+                let recent: u32 = figures.window.iter().sum();
+                let per_second = f64::from(recent) / seconds as f64;
+                (kind.clone(), KindStats { accepted: figures.accepted, per_second, sent: figures.sent })
+            })
+            .collect()
+    }
+
+    /// Since when this node counts.
+    pub fn started_at(&self) -> Instant {
+        self.started_at
+    }
+
+    /// The text that Prometheus reads (OpenMetrics 1.0).
+    pub fn render(&self, hub: HubCounts, store: StoreGauges, tasks: &Tasks) -> String {
+        for (name, value) in gauges(hub, store) {
+            self.gauges.get_or_create(&NameLabels { name }).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        for kind in TaskKind::ALL {
+            self.tasks.get_or_create(&NameLabels { name: kind.name() }).set(tasks.running(kind));
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a String takes every byte");
+        text
+    }
+}
+
+fn gauges(hub: HubCounts, store: StoreGauges) -> [(&'static str, u64); 12] {
+    [
+        ("connections_websocket", u64::from(hub.websocket)),
+        ("connections_sse", u64::from(hub.sse)),
+        ("users", u64::from(hub.users)),
+        ("store_writer_queue", store.writer_queue),
+        ("store_wal_bytes", store.wal_bytes),
+        ("store_unsettled", store.unsettled),
+        ("store_warm_users", store.warm_users),
+        ("store_pending_receipts", store.pending_receipts),
+        ("store_fanouts", store.fanouts),
+        ("store_commits", store.commits),
+        ("store_published", store.published),
+        ("store_healthy", u64::from(store.healthy)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_of_a_kind_forgets_after_a_minute() {
+        let start = crate::clock::now().instant;
+        let metrics = Metrics::new(start);
+        for _ in 0..120 {
+            metrics.accepted("deal-notification", Duration::from_millis(1), start);
+        }
+        let after = |seconds| metrics.kinds(start + Duration::from_secs(seconds))["deal-notification"];
+        assert_eq!((after(59).accepted, after(59).per_second), (120, 2.0));
+        assert_eq!((after(61).accepted, after(61).per_second), (120, 0.0));
+    }
+
+    #[test]
+    fn kinds_beyond_the_limit_share_one_entry() {
+        let start = crate::clock::now().instant;
+        let metrics = Metrics::new(start);
+        for number in 0..KINDS_MAX + 50 {
+            metrics.accepted(&format!("kind-{number}"), Duration::ZERO, start);
+        }
+        let kinds = metrics.kinds(start);
+        assert_eq!(kinds["other"].accepted, 50);
+        assert_eq!(kinds.len(), KINDS_MAX + 1);
+    }
+
+    #[test]
+    fn every_counter_is_in_the_text() {
+        let metrics = Metrics::new(crate::clock::now().instant);
+        metrics.closed(4401);
+        let text = metrics.render(HubCounts::default(), StoreGauges::default(), &Tasks::new());
+        assert!(
+            Counter::ALL.iter().all(|(_, name)| text.contains(&format!("belfry_{name}_total"))),
+            "{text}"
+        );
+        assert!(text.contains("belfry_closes_total{code=\"4401\"} 1"), "{text}");
+    }
+}

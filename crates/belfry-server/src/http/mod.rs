@@ -1,1 +1,53 @@
-//! Comes next.
+//! The front door: what back ends, users and operators call.
+
+mod alerts;
+mod batch;
+mod body;
+mod caller;
+mod documents;
+mod front;
+mod groups;
+mod inbox;
+mod operate;
+mod query;
+mod users;
+
+pub use alerts::create_alert;
+pub use front::{Peer, front};
+pub use operate::metrics_text;
+
+use crate::services::Services;
+use axum::Router;
+use axum::routing::{get, post, put};
+use std::sync::Arc;
+
+/// The path that is handled before the router.
+pub const CREATE_ALERT: &str = "/v1/alerts";
+
+/// The routes that answer and are done.
+pub fn router() -> Router<Arc<Services>> {
+    Router::new()
+        .route(CREATE_ALERT, post(alerts::create_alert_route))
+        .route("/v1/alerts/batch", post(batch::create_alerts))
+        .route("/v1/alerts/{id}", get(alerts::read_alert).delete(alerts::recall_alert))
+        .route("/v1/users/{id}", put(users::put_user).get(users::read_user).delete(users::delete_user))
+        .route("/v1/users/{id}/export", get(users::export_user))
+        .route("/v1/users/{id}/disconnect", post(users::disconnect_user))
+        .route("/v1/groups/{id}", put(groups::put_group).get(groups::read_group).delete(groups::delete_group))
+        .route("/v1/groups/{id}/members", post(groups::add_members).delete(groups::remove_members))
+        .route("/v1/stats", get(operate::stats))
+        .route("/v1/backup", post(operate::backup))
+        .route("/v1/inbox", get(inbox::read_inbox))
+        .route("/v1/inbox/state", post(inbox::change_state))
+        .route("/v1/inbox/unread-count", get(inbox::unread_count))
+        .route("/v1/acks", post(inbox::acknowledge))
+        .route("/v1/do-not-disturb", get(inbox::read_do_not_disturb).put(inbox::put_do_not_disturb))
+        .route("/v1/connections/{id}/authenticate", post(inbox::authenticate_connection))
+        .route("/v1/openapi.json", get(documents::openapi))
+        .route("/docs/errors/{code}", get(documents::error_page))
+        .route("/healthz", get(operate::health))
+        .route("/readyz", get(operate::ready))
+        .route("/metrics", get(operate::metrics))
+        .fallback(front::not_found)
+        .method_not_allowed_fallback(front::method_not_allowed)
+}

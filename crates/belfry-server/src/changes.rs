@@ -1,0 +1,203 @@
+//! What changes inboxes and settings, from whichever door it comes: the store first, then every open session.
+
+use crate::clock::Now;
+use crate::hub::{LiveChange, Signal};
+use crate::metrics::Counter;
+use crate::services::Services;
+use belfry_protocol::inbox::ChangedTo;
+use belfry_protocol::{AlertId, CloseCode, Cursor, DoNotDisturb, StateChange, UserId};
+use belfry_store::{
+    AllChange, Recalled, Selection, Settings, StateChanged, StoreError, Swept, UnixMs, UserChange,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Items that one sweep takes at most.
+const SWEEP_ITEMS: u32 = 1_000;
+/// Between two looks at what expired.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks at what retention removes.
+const RETENTION_EVERY: Duration = Duration::from_secs(60);
+/// After a failure of the store, before the next try.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl Services {
+    /// Changes items of a user and tells all their sessions.
+    pub async fn change_state(
+        &self,
+        user: &UserId,
+        selection: Selection,
+        up_to: Option<Cursor>,
+        change: StateChange,
+        now: Now,
+    ) -> Result<StateChanged, StoreError> {
+        let ids = match &selection {
+            Selection::Ids(ids) => ids.clone(),
+            Selection::UpTo(_) => Vec::new(),
+        };
+        let changed = self.store.change_state(user, selection, change, now.unix_ms()).await?;
+        if changed.changed {
+            self.metrics.count(Counter::StateChanges);
+            let change = Arc::new(LiveChange { ids, up_to, to: change.into() });
+            let unread = changed.unread.user;
+            // Ids may name announcements too: the sessions read that part of the count again.
+            let signal = Signal::Changed { change, seq: changed.seq, unread, touches_all: true };
+            self.hub.signal(user, &signal);
+        }
+        Ok(changed)
+    }
+
+    /// Takes an alert back. `None`: there is no such alert.
+    pub async fn recall(&self, id: AlertId, now: Now) -> Result<Option<Recalled>, StoreError> {
+        let Some(recalled) = self.store.recall(id, now.unix_ms()).await? else { return Ok(None) };
+        self.metrics.count(Counter::AlertsRecalled);
+        if recalled.fanout {
+            self.fanout_wake.notify_one();
+        }
+        self.tell(&recalled.changes);
+        if let Some(change) = &recalled.all {
+            self.tell_all(change).await;
+        }
+        Ok(Some(recalled))
+    }
+
+    /// Sets do-not-disturb and tells all sessions of the user.
+    pub async fn set_do_not_disturb(
+        &self,
+        user: &UserId,
+        setting: DoNotDisturb,
+        now: Now,
+    ) -> Result<Settings, StoreError> {
+        let settings = self.store.set_do_not_disturb(user, setting, now.unix_ms()).await?;
+        self.hub.signal(user, &Signal::Settings(Arc::new(settings.clone())));
+        Ok(settings)
+    }
+
+    /// The profile changed: time zone and locale count for quiet hours.
+    pub async fn tell_settings(&self, user: &UserId, now: Now) -> Result<(), StoreError> {
+        if self.hub.connections_of(user) > 0 {
+            let settings = self.store.settings(user, now.unix_ms()).await?;
+            self.hub.signal(user, &Signal::Settings(Arc::new(settings)));
+        }
+        Ok(())
+    }
+
+    /// Closes a user's sessions; with `revoke_before` older tokens are refused from now on.
+    pub async fn disconnect(
+        &self,
+        user: &UserId,
+        revoke_before: Option<UnixMs>,
+        now: Now,
+    ) -> Result<u32, StoreError> {
+        let Some(before) = revoke_before else {
+            let why = "the back end asked this connection to close";
+            return Ok(self.hub.signal(user, &Signal::Close(CloseCode::GoingAway, why)));
+        };
+        // Stored first: whoever connects from now on reads it after registering, whoever was here is told.
+        self.store.revoke_before(user, before, now.unix_ms()).await?;
+        Ok(self.hub.signal(user, &Signal::Revoked(before)))
+    }
+
+    /// Erases a user and ends their sessions. `false`: there was none.
+    pub async fn erase(&self, user: &UserId) -> Result<bool, StoreError> {
+        let erased = self.store.delete_user(user).await?;
+        self.hub.signal(user, &Signal::Close(CloseCode::UserBlocked, "the user was erased"));
+        self.hub.forget(user);
+        Ok(erased)
+    }
+
+    fn tell(&self, changes: &[UserChange]) {
+        for change in changes {
+            let live = LiveChange { ids: change.ids.clone(), up_to: None, to: change.to };
+            let signal = Signal::Changed {
+                change: Arc::new(live),
+                seq: change.seq,
+                unread: change.unread,
+                touches_all: false,
+            };
+            self.hub.signal(&change.user, &signal);
+        }
+    }
+
+    async fn tell_all(&self, change: &AllChange) {
+        let live = Arc::new(LiveChange { ids: change.ids.clone(), up_to: None, to: change.to });
+        self.hub.broadcast(|_| Signal::AllChanged { change: Arc::clone(&live), seq: change.seq }).await;
+    }
+
+    async fn tell_swept(&self, swept: &Swept) {
+        let user_items = swept.changes.iter().map(|change| (change.to, change.ids.len()));
+        let all_items = swept.all.iter().map(|change| (change.to, change.ids.len()));
+        for (to, items) in user_items.chain(all_items) {
+            let counter =
+                if to == ChangedTo::Expired { Counter::ItemsExpired } else { Counter::ItemsRemoved };
+            self.metrics.add(counter, items as u64);
+        }
+        self.tell(&swept.changes);
+        for change in &swept.all {
+            self.tell_all(change).await;
+        }
+    }
+}
+
+/// Expands fan-outs, chunk after chunk, until the node stops.
+pub async fn expand_fanouts(services: Arc<Services>) {
+    let stop = services.tasks.stopping().clone();
+    loop {
+        match services.store.expand_fanout(crate::clock::now().unix_ms()).await {
+            Ok(Some(expanded)) => {
+                services.hand_to(expanded.id, &expanded.content, &expanded.notified);
+                services.tell(&expanded.changes);
+                if !stop.is_cancelled() {
+                    continue;
+                }
+            }
+            Ok(None) => tokio::select! {
+                () = services.fanout_wake.notified() => {}
+                () = stop.cancelled() => {}
+            },
+            Err(error) => {
+                tracing::warn!(error = %error, "a fan-out waits for the store");
+                tokio::select! {
+                    () = tokio::time::sleep(RETRY_AFTER) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+        if stop.is_cancelled() {
+            return;
+        }
+    }
+}
+
+/// Marks expired items, applies retention and forgets idempotency keys, until the node stops.
+pub async fn sweep(services: Arc<Services>) {
+    let stop = services.tasks.stopping().clone();
+    let policy = services.config.retention_policy();
+    let keep_keys = i64::try_from(services.config.inbox.idempotency_keep.as_millis()).unwrap_or(i64::MAX);
+    let mut retention_at = crate::clock::now().instant;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+        let now = crate::clock::now();
+        let mut results = vec![services.store.sweep_expired(now.unix_ms(), SWEEP_ITEMS).await];
+        if now.instant >= retention_at {
+            let removed = services.store.apply_retention(&policy, now.unix_ms(), SWEEP_ITEMS).await;
+            // What is left is taken up at once; a quiet store is looked at once a minute.
+            let more = removed.as_ref().is_ok_and(|swept| swept.more);
+            retention_at = now.instant + if more { SWEEP_EVERY } else { RETENTION_EVERY };
+            results.push(removed);
+            let before = UnixMs(now.unix_ms().0.saturating_sub(keep_keys));
+            if let Err(error) = services.store.expire_idempotency_keys(before).await {
+                tracing::warn!(error = %error, "idempotency keys could not be expired");
+            }
+        }
+        for result in results {
+            match result {
+                Ok(swept) => services.tell_swept(&swept).await,
+                Err(error) => tracing::warn!(error = %error, "a sweep waits for the store"),
+            }
+        }
+    }
+}

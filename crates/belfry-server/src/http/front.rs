@@ -1,0 +1,79 @@
+//! What every request passes: the host check of `belfry dev`, CORS, a deadline, a log line without secrets, a count.
+
+use crate::clock;
+use crate::config::Mode;
+use crate::refusal::{Answer, Refusal};
+use crate::services::Services;
+use axum::body::Body;
+use axum::extract::{MatchedPath, State};
+use axum::middleware::Next;
+use axum::response::IntoResponse;
+use belfry_protocol::ErrorCode;
+use http::header::HOST;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Names a request in the log and in its answer.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Who is at the other end of the connection, before any proxy is believed.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// Around every route.
+pub async fn front(State(services): State<Arc<Services>>, mut request: Request<Body>, next: Next) -> Answer {
+    let began = clock::now();
+    if services.config.mode == Mode::Dev && !is_loopback(&request) {
+        let detail = "the `Host` header is no loopback name: `belfry dev` answers on this machine only";
+        return Refusal::new(ErrorCode::HostNotAllowed, detail).into_response();
+    }
+    let origins = services.gate.origins();
+    if let Some(headers) = origins.preflight(request.method(), request.headers()) {
+        let mut answer = Response::new(Body::empty());
+        *answer.status_mut() = StatusCode::NO_CONTENT;
+        *answer.headers_mut() = headers;
+        return answer;
+    }
+    let cors = origins.cors(request.headers());
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    let id = uuid::Uuid::new_v4().to_string();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut answer = match tokio::time::timeout(services.config.server.request_timeout, next.run(request))
+        .await
+    {
+        Ok(answer) => answer,
+        Err(_) => Refusal::new(ErrorCode::Overloaded, "the answer took longer than `server.request_timeout`")
+            .into_response(),
+    };
+    answer.headers_mut().extend(cors);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        answer.headers_mut().insert(REQUEST_ID, value);
+    }
+    let status = answer.status().as_u16();
+    services.metrics.answered(&method, &route, status);
+    let duration_ms = clock::now().instant.saturating_duration_since(began.instant).as_secs_f64() * 1e3;
+    // The route's pattern, never path or query: they hold user ids and tokens.
+    tracing::debug!(request.id = id, http.method = %method, http.route = route, http.status = status, duration_ms, "answered `{method} {route}` with {status}");
+    answer
+}
+
+/// The request's name.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+fn is_loopback(request: &Request<Body>) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    host.or_else(|| request.uri().host()).is_some_and(crate::auth::is_loopback_host)
+}
+
+/// No such path.
+pub async fn not_found() -> Refusal {
+    Refusal::new(ErrorCode::NotFound, "there is nothing at this path: see `/v1/openapi.json`")
+}
+
+/// The path knows other methods.
+pub async fn method_not_allowed() -> Refusal {
+    Refusal::new(ErrorCode::MethodNotAllowed, "this path does not know the method: see the `Allow` header")
+}

@@ -1,0 +1,130 @@
+//! What an operator, a load balancer and Prometheus ask: health, readiness, statistics, metrics, backup.
+
+use super::body::{self, BodyLimit};
+use super::caller::Operator;
+use crate::clock;
+use crate::refusal::{Answer, Refusal};
+use crate::services::Services;
+use crate::tasks::TaskKind;
+use axum::body::Body;
+use axum::extract::State;
+use belfry_protocol::operation::{BackupBody, BackupLine, Health, HealthStatus};
+use belfry_protocol::stats::{NodeStats, Stats};
+use belfry_protocol::{ErrorCode, Problem};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Progress lines that may wait for a slow reader; the ones between are dropped.
+const PROGRESS_LINES: usize = 16;
+
+fn healthy() -> Answer {
+    let health = Health { status: HealthStatus::Ok, version: env!("CARGO_PKG_VERSION").to_owned() };
+    body::answer(StatusCode::OK, &health)
+}
+
+/// The process is alive.
+pub async fn health() -> Answer {
+    healthy()
+}
+
+/// The node takes work.
+pub async fn ready(State(services): State<Arc<Services>>) -> Result<Answer, Refusal> {
+    if services.leaving.load(std::sync::atomic::Ordering::Acquire) {
+        return Err(Refusal::new(ErrorCode::Draining, "the server is shutting down"));
+    }
+    services.store.check_writable().await.map_err(|error| services.store_problem(&error))?;
+    Ok(healthy())
+}
+
+/// Connections, users, rates and queues.
+pub async fn stats(State(services): State<Arc<Services>>, _: Operator) -> Answer {
+    let now = clock::now();
+    let hub = services.hub.counts();
+    let store = services.store.gauges();
+    let node = NodeStats {
+        node: services.config.server.node.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_seconds: now.instant.saturating_duration_since(services.started.instant).as_secs(),
+        websocket: hub.websocket,
+        sse: hub.sse,
+        users: hub.users,
+        draining: services.hub.is_draining(),
+    };
+    let queues = BTreeMap::from([
+        ("store_writer".to_owned(), store.writer_queue),
+        ("unsettled".to_owned(), store.unsettled),
+        ("pending_receipts".to_owned(), store.pending_receipts),
+        ("fanouts".to_owned(), store.fanouts),
+    ]);
+    let stats = Stats {
+        connections: hub.websocket + hub.sse,
+        users: hub.users,
+        nodes: vec![node],
+        kinds: services.metrics.kinds(now.instant),
+        queues,
+    };
+    body::answer(StatusCode::OK, &stats)
+}
+
+/// For Prometheus.
+pub async fn metrics(State(services): State<Arc<Services>>, _: Operator) -> Answer {
+    metrics_text(&services)
+}
+
+/// The same without a key, for a listener of its own.
+pub fn metrics_text(services: &Services) -> Answer {
+    let text = services.metrics.render(services.hub.counts(), services.store.gauges(), &services.tasks);
+    let mut response = Response::new(Body::from(text));
+    let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// Writes a backup beside the running server; progress comes as lines of JSON.
+pub async fn backup(
+    State(services): State<Arc<Services>>,
+    _: Operator,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Answer, Refusal> {
+    let limit = BodyLimit { bytes_max: services.config.limits.body_bytes_max, key: "limits.body_bytes_max" };
+    let request: BackupBody = body::json(&headers, body, limit).await?;
+    let to = PathBuf::from(&request.to);
+    if !to.is_absolute() {
+        let detail = "must be an absolute path on the server's disk";
+        return Err(Refusal::new(ErrorCode::FieldInvalid, format!("`to` {detail}")).at("/to", detail));
+    }
+    let (lines_tx, lines_rx) = mpsc::channel::<BackupLine>(PROGRESS_LINES);
+    let tasks = services.tasks.clone();
+    tasks.spawn(TaskKind::Backup, async move {
+        let progress_tx = lines_tx.clone();
+        let result = services.store.backup(&to, move |done_pages, all_pages| {
+            // A reader that is slow misses some progress, never the last line.
+            let _ = progress_tx.try_send(BackupLine { done_pages, all_pages, ..BackupLine::default() });
+        });
+        let line = match result.await {
+            Ok(()) => BackupLine { path: Some(request.to), ..BackupLine::default() },
+            Err(error) => {
+                let problem =
+                    Problem::new(ErrorCode::StoreUnavailable, format!("the backup failed: {error}"));
+                BackupLine { problem: Some(problem), ..BackupLine::default() }
+            }
+        };
+        let _ = lines_tx.send(line).await;
+    });
+    let lines = futures_util::stream::unfold(lines_rx, |mut lines_rx| async move {
+        let line = lines_rx.recv().await?;
+        let mut bytes = serde_json::to_vec(&line).expect("a line has a JSON form");
+        bytes.push(b'\n');
+        Some((Ok::<Bytes, Infallible>(bytes.into()), lines_rx))
+    });
+    let mut response = Response::new(Body::from_stream(lines));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    Ok(response)
+}

@@ -1,0 +1,317 @@
+//! The edge of a session: carries its outputs out and brings signals, frames, pages and time in.
+
+use super::output::{Op, Output, Read, ReadResult};
+use super::session::Session;
+use super::transport::{Incoming, Parcel, Refused, Transport};
+use crate::clock;
+use crate::hub::{Next, Registration};
+use crate::metrics::Counter;
+use crate::services::Services;
+use belfry_protocol::frame::ErrorMessageData;
+use belfry_protocol::{CloseCode, ErrorCode, UserId};
+use belfry_store::{InboxQuery, StoreError};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a client has to answer a close.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Items of the page that comes with a `reset`.
+const RESET_ITEMS: u32 = 50;
+
+type Pending<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+/// A session with everything it needs.
+pub struct Drive<T> {
+    /// The way to the client.
+    pub transport: T,
+    /// The state machine.
+    pub session: Session,
+    /// The place in the hub.
+    pub registration: Registration,
+    /// The house.
+    pub services: Arc<Services>,
+}
+
+struct Edge<T> {
+    drive: Drive<T>,
+    reading: Pending<ReadResult>,
+    operating: Pending<Result<Operated, ErrorMessageData>>,
+    closing: Option<CloseCode>,
+}
+
+/// What an operation brings back.
+enum Operated {
+    Nothing,
+    Renewed(crate::auth::Identity),
+}
+
+/// Runs a session to its end.
+pub async fn run<T: Transport>(drive: Drive<T>) {
+    let mut edge = Edge { drive, reading: None, operating: None, closing: None };
+    let sleep = tokio::time::sleep(Duration::ZERO);
+    tokio::pin!(sleep);
+    let mut gone = false;
+    while !gone {
+        edge.settle();
+        if edge.closing.is_some() {
+            break;
+        }
+        let now = clock::now();
+        let deadline = edge.drive.session.deadline(edge.drive.transport.traffic().queued, now);
+        if sleep.deadline().into_std() != deadline {
+            sleep.as_mut().reset(deadline.into());
+        }
+        let Edge { drive: Drive { transport, registration, .. }, reading, operating, .. } = &mut edge;
+        tokio::select! {
+            incoming = transport.incoming() => gone = edge.on_incoming(incoming),
+            () = registration.handle.signalled() => {}
+            result = wait(reading) => {
+                edge.reading = None;
+                edge.drive.session.on_read(result, clock::now());
+            }
+            result = wait(operating) => edge.on_operated(result),
+            () = &mut sleep => {}
+        }
+        let traffic = edge.drive.transport.traffic();
+        edge.drive.session.on_tick(traffic, clock::now());
+    }
+    edge.finish(gone).await;
+}
+
+async fn wait<R>(pending: &mut Pending<R>) -> R {
+    match pending {
+        Some(future) => future.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl<T: Transport> Edge<T> {
+    /// Carries out what is to be done until there is nothing left to do without waiting.
+    fn settle(&mut self) {
+        loop {
+            self.perform();
+            if self.closing.is_some() || !self.take_signal() {
+                return;
+            }
+        }
+    }
+
+    /// Gives the session the next signal it can take; `false`: there is none.
+    fn take_signal(&mut self) -> bool {
+        let Drive { transport, session, registration, services } = &mut self.drive;
+        let now = clock::now();
+        if let Some(order) = registration.handle.next_order() {
+            session.on_signal(order, now);
+            return true;
+        }
+        // Hints wait in the hub, where they are bounded and can be dropped, until the socket took the last ones.
+        if !session.wants_signals() || transport.traffic().queued > 0 {
+            return false;
+        }
+        match registration.handle.next() {
+            Next::Signal(signal) => session.on_signal(signal, now),
+            Next::Lagging => {
+                services.metrics.count(Counter::SessionsLagged);
+                session.on_lagging();
+            }
+            Next::Nothing => return false,
+        }
+        true
+    }
+
+    fn perform(&mut self) {
+        loop {
+            let outputs = self.drive.session.take_outputs();
+            if outputs.is_empty() {
+                if self.drive.session.waits_for_socket() && self.drive.transport.traffic().queued == 0 {
+                    self.drive.session.on_drained(clock::now());
+                    continue;
+                }
+                return;
+            }
+            let mut refused = false;
+            for output in outputs {
+                // After a refusal the session reads the store again, so what follows would come twice.
+                if refused
+                    && matches!(
+                        output,
+                        Output::Alert { .. } | Output::Frame { before: Some(_), .. } | Output::Read(_)
+                    )
+                {
+                    continue;
+                }
+                refused |= self.carry_out(output);
+            }
+        }
+    }
+
+    /// Carries out one output; `true`: the transport refused a frame that the store can tell again.
+    fn carry_out(&mut self, output: Output) -> bool {
+        let Drive { transport, session, registration, services } = &mut self.drive;
+        match output {
+            Output::Frame { json, before, after } => {
+                let cursor = after.map(|heads| session.cursor_at(heads));
+                let parcel = Parcel { body: json, tail: Vec::new(), receipt: None, cursor };
+                return match (transport.send(parcel), before) {
+                    (Ok(()), _) => false,
+                    (Err(Refused), Some(before)) => {
+                        session.lag(before);
+                        true
+                    }
+                    (Err(Refused), None) => {
+                        self.closing.get_or_insert(CloseCode::Lagging);
+                        false
+                    }
+                };
+            }
+            Output::Alert { body, tail, receipt, before, after } => {
+                let mut bytes = Vec::with_capacity(96);
+                tail.write(&mut bytes);
+                let cursor = Some(session.cursor_at(after));
+                let parcel = Parcel { body, tail: bytes, receipt, cursor };
+                if transport.send(parcel).is_err() {
+                    session.lag(before);
+                    return true;
+                }
+            }
+            Output::Ping(heads) => transport.heartbeat(heads),
+            Output::Comment => transport.heartbeat(belfry_store::Heads::default()),
+            Output::ForgetHints => {
+                services.metrics.count(Counter::CatchUps);
+                registration.handle.forget_hints();
+            }
+            Output::Read(read) => {
+                self.reading =
+                    Some(Box::pin(read_store(Arc::clone(services), registration.handle.user.clone(), read)));
+            }
+            Output::Operate(op) => {
+                self.operating =
+                    Some(Box::pin(operate(Arc::clone(services), registration.handle.user.clone(), op)));
+            }
+            Output::Acknowledge(row) => {
+                services.metrics.count(Counter::Receipts);
+                let result =
+                    services.store.acknowledge(&registration.handle.user, row, clock::now().unix_ms());
+                if result.is_err() {
+                    services.metrics.count(Counter::StoreFailures);
+                }
+            }
+            Output::Ponged(heads) => services.hub.remember_pong(&registration.handle.user, heads),
+            Output::Visible(visible) => registration.handle.set_visible(visible, clock::now().instant),
+            Output::Close(code) => {
+                self.closing = Some(code);
+            }
+        }
+        false
+    }
+
+    /// What the client's side brings; `true`: it is gone.
+    fn on_incoming(&mut self, incoming: Incoming) -> bool {
+        let Drive { session, .. } = &mut self.drive;
+        let now = clock::now();
+        match incoming {
+            Incoming::Text(text) => session.on_text(&text, now),
+            Incoming::Binary => session.on_binary(now),
+            Incoming::Pong(payload) => session.on_pong(&payload, now),
+            Incoming::Drained => session.on_drained(now),
+            Incoming::Life => {}
+            Incoming::Violation(reason) => {
+                session.refuse(CloseCode::ProtocolViolation, ErrorCode::FrameInvalid, &reason, now);
+            }
+            Incoming::Gone => return true,
+        }
+        false
+    }
+
+    fn on_operated(&mut self, result: Result<Operated, ErrorMessageData>) {
+        self.operating = None;
+        let session = &mut self.drive.session;
+        let result = result.map(|done| {
+            if let Operated::Renewed(identity) = done {
+                session.renew(Some(identity.expires_at), identity.issued_at);
+            }
+        });
+        session.on_operated(result, clock::now());
+    }
+
+    async fn finish(mut self, gone: bool) {
+        let Some(code) = self.closing.filter(|_| !gone) else { return };
+        // It is out of the hub first, so that nothing more is left for it.
+        drop(self.drive.registration);
+        self.drive.services.metrics.closed(code.number());
+        self.drive.transport.finish(code.number(), code.slug(), GOODBYE).await;
+    }
+}
+
+async fn read_store(services: Arc<Services>, user: UserId, read: Read) -> ReadResult {
+    match try_read(&services, &user, read).await {
+        Ok(result) => result,
+        Err(error) => {
+            services.metrics.count(Counter::StoreFailures);
+            tracing::warn!(error = %error, "a session could not read the store");
+            ReadResult::Failed
+        }
+    }
+}
+
+async fn try_read(services: &Services, user: &UserId, read: Read) -> Result<ReadResult, StoreError> {
+    let store = &services.store;
+    Ok(match read {
+        Read::Standing => ReadResult::Standing(store.standing(user).await?),
+        Read::Count { after, to, limit } => {
+            ReadResult::Count(store.count_after(user, after, to, limit).await?)
+        }
+        Read::Changed { since, to, limit } => {
+            ReadResult::Changed(store.changed_since(user, since, to, limit).await?)
+        }
+        Read::Items { after, to, limit } => {
+            ReadResult::Items(store.items_after(user, after, to, limit).await?)
+        }
+        Read::FirstPage => {
+            services.metrics.count(Counter::Resets);
+            let query = InboxQuery { limit: RESET_ITEMS, ..InboxQuery::default() };
+            ReadResult::FirstPage(store.inbox(user, query).await?)
+        }
+        Read::RenewEpoch => {
+            services.metrics.count(Counter::CursorsAboveHead);
+            tracing::error!(user.id = %user, "a client has more than the store: it was restored from an older state");
+            ReadResult::Renewed(store.renew_user_epoch(user, clock::now().unix_ms()).await?)
+        }
+    })
+}
+
+async fn operate(services: Arc<Services>, user: UserId, op: Op) -> Result<Operated, ErrorMessageData> {
+    match op {
+        Op::Change { selection, up_to, change } => {
+            let changed = services.change_state(&user, selection, up_to, change, clock::now()).await;
+            changed.map(|_| Operated::Nothing).map_err(|error| store_message(&error))
+        }
+        Op::Authenticate(token) => {
+            let identity = services.gate.verifier().verify(&token, clock::now()).await;
+            let identity =
+                identity.map_err(|error| ErrorMessageData::new(error.error_code(), error.to_string()))?;
+            if identity.user != user {
+                return Err(ErrorMessageData::new(
+                    ErrorCode::Unauthorized,
+                    "the token belongs to another user: open a new connection for them",
+                ));
+            }
+            Ok(Operated::Renewed(identity))
+        }
+    }
+}
+
+fn store_message(error: &StoreError) -> ErrorMessageData {
+    let data = match error {
+        StoreError::Overloaded => {
+            ErrorMessageData::new(ErrorCode::Overloaded, "the store has too much to do: try again")
+        }
+        _ => ErrorMessageData::new(
+            ErrorCode::StoreUnavailable,
+            "the store cannot take it right now: try again",
+        ),
+    };
+    ErrorMessageData { retry_after_ms: Some(1_000), ..data }
+}

@@ -1,0 +1,53 @@
+//! What both doors, HTTP and live, stand on. `app.rs` puts it together; nothing here knows of either door.
+
+use crate::auth::{ApiKeys, Gate, TrustedProxies};
+use crate::clock::Now;
+use crate::config::Config;
+use crate::hub::Hub;
+use crate::kinds::KindsHandle;
+use crate::limiter::Limiters;
+use crate::live::session::SessionRules;
+use crate::metrics::Metrics;
+use crate::tasks::Tasks;
+use belfry_store::Store;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::Notify;
+
+/// The house's own things, shared by every task.
+pub struct Services {
+    /// The truth.
+    pub store: Store,
+    /// Live sessions of this node.
+    pub hub: Arc<Hub>,
+    /// Declared kinds.
+    pub kinds: KindsHandle,
+    /// Who may come in as a user.
+    pub gate: Gate,
+    /// Who may come in as a back end.
+    pub api_keys: ApiKeys,
+    /// Whose word on a client's address is believed.
+    pub proxies: TrustedProxies,
+    /// Rates.
+    pub limiters: Limiters,
+    /// Figures.
+    pub metrics: Metrics,
+    /// Tasks.
+    pub tasks: Tasks,
+    /// How sessions behave.
+    pub rules: Arc<SessionRules>,
+    /// As loaded.
+    pub config: Arc<Config>,
+    /// There is a fan-out to expand.
+    pub fanout_wake: Notify,
+    /// The node is about to go: readiness says no.
+    pub leaving: AtomicBool,
+    /// When this node started.
+    pub started: Now,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").field("node", &self.config.server.node).finish_non_exhaustive()
+    }
+}
