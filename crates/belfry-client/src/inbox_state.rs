@@ -58,6 +58,8 @@ struct Receipts {
     confirmed: Heads,
     applied: Heads,
     ids: Vec<AlertId>,
+    /// The page of the last reset, which no range covers.
+    page: Vec<AlertId>,
 }
 
 impl InboxState {
@@ -96,6 +98,7 @@ impl InboxState {
             Some(cursor) => {
                 // A confirmation may have been lost with the last connection; it does no harm twice.
                 self.receipts.confirmed = self.receipts.from;
+                self.receipts.ids.clone_from(&self.receipts.page);
                 self.resume(cursor, out);
             }
             None => {
@@ -123,6 +126,14 @@ impl InboxState {
 
     /// A live change.
     pub fn on_inbox_changed(&mut self, stream: Stream, seq: Seq, data: InboxChanged, out: &mut Vec<Output>) {
+        let told_more = |change: &Change| {
+            let up_to = change.up_to.zip(self.cursor);
+            stream == Stream::User && up_to.is_some_and(|(up_to, at)| up_to.all > at.all)
+        };
+        if self.asked == Asked::Nothing && data.changes.iter().any(told_more) {
+            // Another device marked announcements that did not come here yet; they have to come as they are now.
+            return self.mind_gap(out);
+        }
         if !self.steps_to(stream, seq, out) {
             return;
         }
@@ -155,11 +166,13 @@ impl InboxState {
     pub fn on_catch_up(&mut self, page: CatchUp, out: &mut Vec<Output>) {
         let CatchUp { changes, items, covers, unread, more } = page;
         let Some(mut cursor) = self.cursor else { return };
-        let joins = covers.after.epoch == cursor.epoch
-            && covers.after.user <= cursor.user
-            && covers.after.all <= cursor.all;
-        if !joins {
-            return self.mind_gap(out);
+        if covers.after != cursor {
+            // The answer to an older question counts from a place that we have left: what it leaves out because we
+            // seemed not to have it, or brings at a newer state, we could not tell apart. The right answer follows.
+            if self.asked == Asked::Nothing && is_beyond(covers.after, cursor) {
+                self.mind_gap(out);
+            }
+            return;
         }
         let before = cursor;
         // Only the items half moves the cursor: a break between both halves must bring the changes again.
@@ -174,6 +187,7 @@ impl InboxState {
                 Err(unreadable) => (unreadable.stream, unreadable.seq),
             };
             if seq <= position(&cursor, stream) {
+                // Twice in one page: a server's slip that must not become ours.
                 continue;
             }
             set_position(&mut cursor, stream, seq);
@@ -192,9 +206,8 @@ impl InboxState {
             cursor.user = cursor.user.max(covers.to.user);
             cursor.all = cursor.all.max(covers.to.all);
         }
-        if !more {
-            self.asked = Asked::Nothing;
-        }
+        // A page shows that the answer is on its way, however long it takes.
+        self.asked = if more { Asked::Resume } else { Asked::Nothing };
         if cursor != before {
             self.fruitless = 0;
         }
@@ -212,7 +225,8 @@ impl InboxState {
         self.ahead.clear();
         // What lies between the old position and the page was never received, so the page is confirmed by ids.
         self.receipts.start(reset.cursor);
-        self.receipts.ids = reset.items.iter().map(|item| item.id).collect();
+        self.receipts.page = reset.items.iter().map(|item| item.id).collect();
+        self.receipts.ids.clone_from(&self.receipts.page);
         let unread = reset.unread;
         out.push(Output::Event(Event::Reset(Box::new(reset)), self.cursor));
         self.tell_unread(unread, out);
@@ -221,7 +235,8 @@ impl InboxState {
     /// A heartbeat says what was sent on this connection: being behind it means that something was lost.
     pub fn on_ping(&mut self, ping: PingData, out: &mut Vec<Output>) {
         let Some(cursor) = self.cursor else { return };
-        if ping.heads.user > cursor.user || ping.heads.all > cursor.all {
+        let heads = Cursor { user: ping.heads.user, all: ping.heads.all, ..cursor };
+        if is_beyond(heads, cursor) {
             match self.asked {
                 Asked::Nothing => self.mind_gap(out),
                 Asked::Resume => self.asked = Asked::ResumeLongAgo,
@@ -236,7 +251,7 @@ impl InboxState {
 
     /// Confirmations of what was applied since the last call; ranges begin where this unbroken run began.
     pub fn take_receipts(&mut self) -> Vec<Ack> {
-        let Receipts { from, confirmed, applied, ids } = &mut self.receipts;
+        let Receipts { from, confirmed, applied, ids, .. } = &mut self.receipts;
         let mut acks = Vec::new();
         for (stream, from, confirmed, applied) in [
             (Stream::User, from.user, &mut confirmed.user, applied.user),
@@ -273,6 +288,12 @@ impl InboxState {
 
     /// Moves one step where the frame is the next one; a double is dropped, a gap asks for what is missing.
     fn steps_to(&mut self, stream: Stream, seq: Seq, out: &mut Vec<Output>) -> bool {
+        // What is sent before the answer to a resume lies below the head that the answer reaches. Applying it here would
+        // part our position from the one the server answers for: a change in the gap to an alert applied meanwhile would
+        // come neither as a change nor as an item.
+        if self.asked != Asked::Nothing {
+            return false;
+        }
         let Some(cursor) = &mut self.cursor else { return false };
         let at = position(cursor, stream);
         if seq == at.next() {
@@ -280,7 +301,7 @@ impl InboxState {
             self.fruitless = 0;
             return true;
         }
-        if seq > at && self.asked == Asked::Nothing {
+        if seq > at {
             self.mind_gap(out);
         }
         false
@@ -337,7 +358,7 @@ impl InboxState {
 impl Receipts {
     fn start(&mut self, cursor: Cursor) {
         let heads = Heads { user: cursor.user, all: cursor.all };
-        *self = Self { from: heads, confirmed: heads, applied: heads, ids: Vec::new() };
+        *self = Self { from: heads, confirmed: heads, applied: heads, ..Self::default() };
     }
 
     fn applied(&mut self, stream: Stream, seq: Seq) {
@@ -346,6 +367,11 @@ impl Receipts {
             Stream::All => self.applied.all = self.applied.all.max(seq),
         }
     }
+}
+
+/// Whether something lies between: in another epoch everything does.
+fn is_beyond(there: Cursor, here: Cursor) -> bool {
+    there.epoch != here.epoch || there.user > here.user || there.all > here.all
 }
 
 fn position(cursor: &Cursor, stream: Stream) -> Seq {

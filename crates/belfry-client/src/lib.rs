@@ -28,6 +28,8 @@ mod batch;
 mod dial;
 mod driver;
 mod event;
+#[cfg(test)]
+mod inbox_model;
 pub mod inbox_state;
 pub mod machine;
 mod publisher;
