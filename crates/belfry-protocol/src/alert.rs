@@ -145,6 +145,7 @@ pub struct AlertAnswer {
     /// The alert's id.
     pub id: AlertId,
     /// How many people it is for; `null` for everyone.
+    #[schema(required = true)]
     pub recipients: Option<u32>,
     /// Where it stands in each inbox; at most 100 entries, empty beyond 256 recipients and for everyone.
     pub notifications: Vec<NotificationRef>,

@@ -62,10 +62,11 @@ pub struct DoNotDisturbState {
     pub active: bool,
     /// When the present quiet ends; `null` where it is not quiet.
     #[cfg_attr(test, ts(type = "string | null"))]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
     /// Quiet hours.
     pub schedule: Vec<QuietWindow>,
     /// IANA name the schedule is computed in.
+    #[schema(required = true)]
     pub time_zone: Option<String>,
 }

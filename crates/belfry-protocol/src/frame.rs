@@ -160,7 +160,7 @@ pub struct ConnectionEstablished {
     pub ack: AckMode,
     /// When the token expires; `null`: never.
     #[cfg_attr(test, ts(type = "string | null"))]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub token_expires_at: Option<Timestamp>,
     /// Who answers.
     pub server: ServerInfo,
@@ -289,6 +289,7 @@ pub struct Reset {
     /// The newest items, newest first.
     pub items: Vec<Item>,
     /// For `before` of `GET /v1/inbox`; `null` where this is all.
+    #[schema(required = true)]
     pub next: Option<String>,
     /// Why the position meant nothing.
     pub reason: ResetReason,
@@ -384,12 +385,14 @@ pub struct Item {
     /// Heading.
     pub title: String,
     /// Text below the heading.
+    #[schema(required = true)]
     pub body: Option<String>,
     /// How much it matters.
     pub severity: Severity,
     /// What preferences are set on.
     pub category: String,
     /// Where a click leads.
+    #[schema(required = true)]
     pub link: Option<String>,
     /// A picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -400,10 +403,11 @@ pub struct Item {
     #[cfg_attr(test, ts(optional, as = "Option<Vec<Action>>"))]
     pub actions: Vec<Action>,
     /// Alerts of one thread belong together.
+    #[schema(required = true)]
     pub thread: Option<String>,
     /// When it stops to matter.
     #[cfg_attr(test, ts(type = "string | null"))]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
     /// Its number in the stream.
     pub seq: Seq,

@@ -30,6 +30,7 @@ pub struct Group {
     /// This page.
     pub members: Vec<UserId>,
     /// For `after` of the next page; `null` on the last.
+    #[schema(required = true)]
     pub next: Option<String>,
 }
 

@@ -131,6 +131,7 @@ pub struct InboxPage {
     /// The items.
     pub items: Vec<Item>,
     /// For `before` of the next page; `null` on the last.
+    #[schema(required = true)]
     pub next: Option<String>,
     /// Up to where the list is complete: the live stream continues from here.
     pub complete_to: Cursor,

@@ -60,6 +60,6 @@ pub struct BackupLine {
 pub struct AuthenticateAnswer {
     /// When the connection's token expires now.
     #[cfg_attr(test, ts(type = "string | null"))]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub token_expires_at: Option<Timestamp>,
 }

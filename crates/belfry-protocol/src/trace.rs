@@ -30,8 +30,10 @@ pub struct AlertTrace {
     /// Heading.
     pub title: String,
     /// Text below the heading.
+    #[schema(required = true)]
     pub body: Option<String>,
     /// Where a click leads.
+    #[schema(required = true)]
     pub link: Option<String>,
     /// A picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,8 +48,10 @@ pub struct AlertTrace {
     /// What preferences are set on.
     pub category: String,
     /// Alerts of one thread belong together.
+    #[schema(required = true)]
     pub thread: Option<String>,
     /// It replaces the newest unread alert with the same key.
+    #[schema(required = true)]
     pub collapse_key: Option<String>,
     /// Badge yes, toast and sound no.
     pub quiet: bool,
@@ -57,19 +61,22 @@ pub struct AlertTrace {
     pub created_at: Timestamp,
     /// When it stops to matter.
     #[cfg_attr(test, ts(type = "string | null"))]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
     /// When it was taken back.
     #[cfg_attr(test, ts(type = "string | null"))]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub recalled_at: Option<Timestamp>,
     /// How many people it is for; `null` for everyone.
+    #[schema(required = true)]
     pub recipients: Option<u32>,
     /// How many of them have it in their inbox by now; `null` for everyone.
+    #[schema(required = true)]
     pub expanded: Option<u32>,
     /// A page of recipients in order of their ids; for everyone only those who acted on it.
     pub trace: Vec<RecipientTrace>,
     /// For `after` of the next page; `null` on the last.
+    #[schema(required = true)]
     pub next: Option<String>,
 }
 
@@ -92,6 +99,7 @@ pub struct RecipientTrace {
     #[cfg_attr(test, ts(optional))]
     pub left: Option<ChangedTo>,
     /// How far it got; `null`: no device has confirmed it.
+    #[schema(required = true)]
     pub level: Option<Level>,
     /// When each level was first recorded, as far as it is known.
     pub levels: Vec<LevelTime>,

@@ -44,7 +44,7 @@ pub struct User {
     pub created_at: Timestamp,
     /// Tokens issued at or before this are refused.
     #[cfg_attr(test, ts(type = "string | null"))]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub revoke_before: Option<Timestamp>,
     /// Unread items.
     pub unread: u32,
