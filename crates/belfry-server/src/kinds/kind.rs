@@ -63,6 +63,7 @@ pub(super) struct Texts {
     /// Ids of the actions, in order.
     pub(super) actions: Vec<DeclaredAction>,
     pub(super) link_schemes: Vec<String>,
+    pub(super) default_locale: String,
 }
 
 /// An action as declared: its label may differ by locale.
@@ -197,21 +198,21 @@ pub fn default_event(kind: &str) -> String {
 }
 
 impl Texts {
-    /// The declared locale that speaks for the wanted one: `en-GB`, `en`, then `default`, `en`, the first.
-    pub(super) fn locale_for(&self, wanted: &str) -> Option<&str> {
-        pick(&self.locales, wanted)
+    /// The declared locale that speaks for the wanted one: `en-GB`, `en`, then `default`, then the configured one, the
+    /// first.
+    fn locale_for(&self, wanted: &str) -> Option<&str> {
+        self.pick(&self.locales, wanted)
     }
-}
 
-fn pick<'a>(locales: &'a [String], wanted: &str) -> Option<&'a str> {
-    let find = |tag: &str| locales.iter().find(|locale| locale.eq_ignore_ascii_case(tag));
-    locale_chain(wanted)
-        .iter()
-        .find_map(|tag| find(tag))
-        .or_else(|| find("default"))
-        .or_else(|| find("en"))
-        .or_else(|| locales.first())
-        .map(String::as_str)
+    fn pick<'a>(&self, locales: &'a [String], wanted: &str) -> Option<&'a str> {
+        let find = |tag: &str| locales.iter().find(|locale| locale.eq_ignore_ascii_case(tag));
+        let by_chain = |tag: &str| locale_chain(tag).iter().find_map(|tag| find(tag));
+        by_chain(wanted)
+            .or_else(|| find("default"))
+            .or_else(|| by_chain(&self.default_locale))
+            .or_else(|| locales.first())
+            .map(String::as_str)
+    }
 }
 
 /// Writes the texts of one alert in one locale.
@@ -287,7 +288,7 @@ impl Writer<'_> {
         let declared = self.texts.actions.iter().enumerate();
         declared
             .map(|(n, action)| {
-                let label = match pick(&action.locales, self.input.locale) {
+                let label = match self.texts.pick(&action.locales, self.input.locale) {
                     Some(locale) => format!("actions[{n}].label.{locale}"),
                     None => format!("actions[{n}].label"),
                 };

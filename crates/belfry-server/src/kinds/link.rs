@@ -38,8 +38,8 @@ pub enum LinkError {
     NoPath,
 }
 
-/// Accepts a path beginning with a single `/`, an `https:` URL, and URLs of `extra_schemes`.
-pub fn check_link(link: &str, extra_schemes: &[String]) -> Result<(), LinkError> {
+/// Accepts a path beginning with a single `/`, and URLs of these schemes (`kinds.link_schemes`).
+pub fn check_link(link: &str, schemes: &[String]) -> Result<(), LinkError> {
     if link.is_empty() {
         return Err(LinkError::Empty);
     }
@@ -58,7 +58,7 @@ pub fn check_link(link: &str, extra_schemes: &[String]) -> Result<(), LinkError>
     let Some(scheme) = scheme_of(link) else {
         return Err(LinkError::NoPath);
     };
-    check_scheme(&scheme, extra_schemes)?;
+    check_scheme(&scheme, schemes)?;
     let rest = &link[scheme.len() + 1..];
     if matches!(scheme.as_str(), "https" | "http") {
         let host = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next());
@@ -72,10 +72,10 @@ pub fn check_link(link: &str, extra_schemes: &[String]) -> Result<(), LinkError>
 }
 
 /// Checks what is known of a link before its template runs: the text before the first `{{` or `{%`.
-pub(super) fn check_link_template(source: &str, extra_schemes: &[String]) -> Result<(), LinkError> {
+pub(super) fn check_link_template(source: &str, schemes: &[String]) -> Result<(), LinkError> {
     let dynamic = [source.find("{{"), source.find("{%"), source.find("{#")].into_iter().flatten().min();
     match dynamic {
-        None => check_link(source.trim(), extra_schemes),
+        None => check_link(source.trim(), schemes),
         Some(0) => Ok(()),
         Some(end) => {
             let prefix = source[..end].trim_start();
@@ -85,7 +85,7 @@ pub(super) fn check_link_template(source: &str, extra_schemes: &[String]) -> Res
             if prefix.is_empty() || prefix.starts_with('/') {
                 return Ok(());
             }
-            check_scheme(&scheme_of(prefix).ok_or(LinkError::NoPath)?, extra_schemes)
+            check_scheme(&scheme_of(prefix).ok_or(LinkError::NoPath)?, schemes)
         }
     }
 }
@@ -99,12 +99,11 @@ fn scheme_of(link: &str) -> Option<String> {
     valid.then(|| scheme.to_ascii_lowercase())
 }
 
-fn check_scheme(scheme: &str, extra_schemes: &[String]) -> Result<(), LinkError> {
+fn check_scheme(scheme: &str, schemes: &[String]) -> Result<(), LinkError> {
     if NEVER.contains(&scheme) {
         return Err(LinkError::Dangerous(scheme.to_owned()));
     }
-    let extra = |allowed: &String| allowed.trim_end_matches(':').eq_ignore_ascii_case(scheme);
-    if scheme == "https" || extra_schemes.iter().any(extra) {
+    if schemes.iter().any(|allowed| allowed.trim_end_matches(':').eq_ignore_ascii_case(scheme)) {
         return Ok(());
     }
     Err(LinkError::SchemeNotAllowed(scheme.to_owned()))
@@ -114,6 +113,10 @@ fn check_scheme(scheme: &str, extra_schemes: &[String]) -> Result<(), LinkError>
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn https() -> [String; 1] {
+        ["https".to_owned()]
+    }
 
     #[test]
     fn paths_and_https_urls_are_accepted() {
@@ -125,7 +128,7 @@ mod tests {
             "HTTPS://example.com/a?b#c",
             "https://[::1]/",
         ] {
-            assert_eq!(check_link(link, &[]), Ok(()), "{link}");
+            assert_eq!(check_link(link, &https()), Ok(()), "{link}");
         }
     }
 
@@ -150,24 +153,25 @@ mod tests {
             ("JavaScript:alert(1)", LinkError::Dangerous("javascript".into())),
             ("data:text/html,x", LinkError::Dangerous("data".into())),
         ] {
-            assert_eq!(check_link(link, &[]), Err(error), "{link:?}");
+            assert_eq!(check_link(link, &https()), Err(error), "{link:?}");
         }
     }
 
     #[test]
-    fn extra_schemes_are_accepted_but_never_those_that_run_code() {
-        let extra = ["kordant".to_owned(), "HTTP:".to_owned(), "javascript".to_owned()];
-        assert_eq!(check_link("kordant:alerts/1", &extra), Ok(()));
-        assert_eq!(check_link("http://example.com", &extra), Ok(()));
-        assert_eq!(check_link("kordant:", &extra), Err(LinkError::NoPath));
-        assert_eq!(check_link("javascript:x()", &extra), Err(LinkError::Dangerous("javascript".into())));
+    fn other_schemes_are_accepted_but_never_those_that_run_code() {
+        let schemes = ["kordant".to_owned(), "HTTP:".to_owned(), "javascript".to_owned()];
+        assert_eq!(check_link("kordant:alerts/1", &schemes), Ok(()));
+        assert_eq!(check_link("http://example.com", &schemes), Ok(()));
+        assert_eq!(check_link("https://example.com", &[]), Err(LinkError::SchemeNotAllowed("https".into())));
+        assert_eq!(check_link("kordant:", &schemes), Err(LinkError::NoPath));
+        assert_eq!(check_link("javascript:x()", &schemes), Err(LinkError::Dangerous("javascript".into())));
     }
 
     #[test]
     fn the_limit_is_in_bytes() {
         let link = format!("/{}", "a".repeat(LINK_BYTES_MAX - 1));
-        assert_eq!(check_link(&link, &[]), Ok(()));
-        assert_eq!(check_link(&(link + "a"), &[]), Err(LinkError::TooLong));
+        assert_eq!(check_link(&link, &https()), Ok(()));
+        assert_eq!(check_link(&(link + "a"), &https()), Err(LinkError::TooLong));
     }
 
     #[test]
@@ -175,24 +179,24 @@ mod tests {
         for source in
             ["/alerts/{{ alert.id }}", "{{ data.link }}", "https://x.example/{{ data.a }}", "/deals"]
         {
-            assert_eq!(check_link_template(source, &[]), Ok(()), "{source}");
+            assert_eq!(check_link_template(source, &https()), Ok(()), "{source}");
         }
-        assert_eq!(check_link_template("alerts/{{ alert.id }}", &[]), Err(LinkError::NoPath));
-        assert_eq!(check_link_template("//{{ data.host }}", &[]), Err(LinkError::OtherHost));
+        assert_eq!(check_link_template("alerts/{{ alert.id }}", &https()), Err(LinkError::NoPath));
+        assert_eq!(check_link_template("//{{ data.host }}", &https()), Err(LinkError::OtherHost));
         assert_eq!(
-            check_link_template("javascript:{{ data.code }}", &[]),
+            check_link_template("javascript:{{ data.code }}", &https()),
             Err(LinkError::Dangerous("javascript".into()))
         );
-        assert_eq!(check_link_template("deals", &[]), Err(LinkError::NoPath));
+        assert_eq!(check_link_template("deals", &https()), Err(LinkError::NoPath));
     }
 
     proptest! {
         #[test]
         fn no_text_makes_the_check_panic_and_what_passes_is_a_path_or_https(link in ".*") {
-            if check_link(&link, &[]).is_ok() {
+            if check_link(&link, &https()).is_ok() {
                 prop_assert!(link.starts_with('/') || link.to_ascii_lowercase().starts_with("https://"));
             }
-            let _ = check_link_template(&link, &[]);
+            let _ = check_link_template(&link, &https());
         }
     }
 }

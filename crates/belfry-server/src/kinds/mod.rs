@@ -16,6 +16,7 @@ mod set;
 mod template;
 #[cfg(test)]
 mod tests;
+mod typescript;
 
 pub use fault::{Gravity, KindFault, nearest};
 pub use kind::{Given, Kind, Latecomers, RenderInput, Rendered, default_event, default_title};
@@ -25,3 +26,4 @@ pub use reload::{KindsHandle, Reloaded, watch};
 pub use schema::{DATA_FAULTS_MAX, Schema, object_fault};
 pub use set::{Kinds, KindsOptions, NameError};
 pub use template::{AlertFacts, TemplateFault, UserFacts};
+pub use typescript::typescript;

@@ -250,6 +250,7 @@ fn read_texts(
         locales: Vec::new(),
         actions: Vec::new(),
         link_schemes: options.link_schemes.clone(),
+        default_locale: options.default_locale.clone(),
     };
     let mut compiler = Compiler { templates: &mut texts.templates, schema, schemes: &options.link_schemes };
     for key in ["collapse", "thread"] {

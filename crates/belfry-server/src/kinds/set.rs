@@ -15,10 +15,18 @@ const FILES_MAX: usize = 1000;
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// What the configuration says about kinds.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KindsOptions {
-    /// Schemes that links may have beside `https` (`kinds.link_schemes`).
+    /// The schemes of links that are no paths (`kinds.link_schemes`).
     pub link_schemes: Vec<String>,
+    /// The language of texts where the wanted one is not written (`kinds.default_locale`).
+    pub default_locale: String,
+}
+
+impl Default for KindsOptions {
+    fn default() -> Self {
+        Self { link_schemes: vec!["https".to_owned()], default_locale: "en".to_owned() }
+    }
 }
 
 /// The declared kinds, by name. None at all: everything is accepted.

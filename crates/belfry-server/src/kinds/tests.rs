@@ -477,7 +477,7 @@ fn an_endless_template_runs_out_of_fuel_and_a_long_one_of_room() {
 }
 
 #[test]
-fn the_language_falls_back_from_region_to_language_to_default_to_english_to_the_first() {
+fn the_language_falls_back_from_region_to_language_to_default_to_the_configured_to_the_first() {
     let titles = |tags: &[&str]| {
         let tables = tags.iter().map(|tag| format!("[templates.{tag}]\ntitle = \"{tag}\"\n"));
         kind(&format!("kind = \"k\"\n{}", tables.collect::<String>()))
@@ -500,6 +500,10 @@ fn the_language_falls_back_from_region_to_language_to_default_to_english_to_the_
     }
     assert_eq!(said(&titles(&["fr", "en"]), "pt"), "en");
     assert_eq!(said(&titles(&["fr", "de"]), "pt"), "fr");
+    let options = KindsOptions { default_locale: "de-AT".to_owned(), ..KindsOptions::default() };
+    let text = "kind = \"k\"\n[templates.en]\ntitle = \"en\"\n[templates.de]\ntitle = \"de\"";
+    let german = Kinds::from_text(Path::new("k.toml"), text, &options).expect("is sound");
+    assert_eq!(said(german.get("k").expect("is declared"), "pt"), "de");
     assert_eq!(all.locales(), ["fr", "en", "en-GB", "default", "zh-Hant-TW"]);
 }
 
