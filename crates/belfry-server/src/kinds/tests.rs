@@ -936,6 +936,7 @@ proptest! {
     #[test]
     fn no_schema_and_no_data_make_the_validator_panic(schema in any_json(), data in any_json()) {
         if let Ok(kinds) = read(&format!("kind = \"k\"\nschema = {}", inline(&schema))) {
+            prop_assert_eq!(typescript(&kinds), typescript(&kinds));
             for kind in kinds.iter() {
                 if let Err(faults) = kind.validate(&data) {
                     prop_assert!(!faults.is_empty());

@@ -370,22 +370,22 @@ impl Writer<'_> {
 }
 
 fn union(types: Vec<Type>) -> Type {
-    if types.iter().any(|one| one.text == "unknown") {
-        return Type::simple("unknown");
-    }
-    let mut texts: Vec<String> = Vec::with_capacity(types.len());
+    let mut kept: Vec<Type> = Vec::with_capacity(types.len());
     for one in types {
-        // An intersection binds closer than a union, so only its parts need no brackets.
-        let text = one.text;
-        if !texts.contains(&text) {
-            texts.push(text);
+        if one.text == "unknown" {
+            return one;
+        }
+        if kept.iter().all(|known| known.text != one.text) {
+            kept.push(one);
         }
     }
-    match texts.len() {
+    match kept.len() {
         0 => Type::simple("never"),
-        n => Type {
-            text: texts.join(" | "),
-            compound: n > 1 || texts[0].contains(" | ") || texts[0].contains(" & "),
+        1 => kept.remove(0),
+        // An intersection binds closer than a union, so no part needs brackets.
+        _ => Type {
+            text: kept.iter().map(|one| one.text.as_str()).collect::<Vec<_>>().join(" | "),
+            compound: true,
         },
     }
 }
