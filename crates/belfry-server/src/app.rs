@@ -129,7 +129,10 @@ fn gate(config: &Config, verifier: Arc<Verifier>) -> anyhow::Result<Gate> {
 }
 
 fn kinds(config: &Config) -> anyhow::Result<KindsHandle> {
-    let options = KindsOptions { link_schemes: config.kinds.link_schemes.clone() };
+    let options = KindsOptions {
+        link_schemes: config.kinds.link_schemes.clone(),
+        default_locale: config.kinds.default_locale.clone(),
+    };
     let Some(dir) = &config.kinds.dir else { return Ok(KindsHandle::fixed(Kinds::none())) };
     KindsHandle::open(dir, options).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
