@@ -140,13 +140,9 @@ impl Batch {
                     self.answer = Some(answer);
                     return result;
                 }
-                Err(Some(error)) => {
+                Err(error) => {
                     failures = answer.failures.max(failures) + 1;
                     self.publisher.broke_off(error, failures).await?;
-                }
-                Err(None) => {
-                    let detail = "the answer ended before the last result".to_owned();
-                    return Err(PublishError::Unexpected { status: 200, detail });
                 }
             }
         }
@@ -163,7 +159,7 @@ impl Batch {
 }
 
 impl Answer {
-    /// The next line; `Err(None)`: there is none.
+    /// The next line; `Err(None)`: the answer ended without one.
     async fn line(&mut self) -> Result<Bytes, Option<reqwest::Error>> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {

@@ -103,7 +103,7 @@ impl Entry {
 
 #[derive(Debug)]
 enum Wire {
-    Alert(Item),
+    Alert(Box<Item>),
     Changed(Stream, Seq, InboxChanged),
     CatchUp(CatchUp),
     /// The rest of a catch-up: the store is read when its turn comes.
@@ -187,7 +187,7 @@ impl Server {
         self.entries.push(entry);
         item.replaces = Vec::from_iter(replaces);
         (item.version, item.state, item.unread) = (None, None, Some(self.unread()));
-        self.send_live(Wire::Alert(item));
+        self.send_live(Wire::Alert(Box::new(item)));
     }
 
     fn change(&mut self, stream: Stream, change: impl FnOnce(&mut Self, Seq) -> Change) {
@@ -439,7 +439,7 @@ impl World {
         let Some(frame) = self.server.down.pop_front() else { return false };
         let mut out = Vec::new();
         match frame {
-            Wire::Alert(item) => self.client.on_alert(item, &mut out),
+            Wire::Alert(item) => self.client.on_alert(*item, &mut out),
             Wire::Changed(stream, seq, data) => self.client.on_inbox_changed(stream, seq, data, &mut out),
             Wire::CatchUp(page) => self.client.on_catch_up(page, &mut out),
             Wire::Rest { after, to } => {

@@ -374,9 +374,17 @@ impl Publisher {
         }
     }
 
-    /// The body of a streamed answer broke off: waits, or says that it was the last time.
-    pub(crate) async fn broke_off(&self, error: reqwest::Error, failures: u32) -> Result<(), PublishError> {
-        self.pause(Met::from(error), failures).await
+    /// A streamed answer broke off, with or without an error: waits, or says that it was the last time.
+    pub(crate) async fn broke_off(
+        &self,
+        error: Option<reqwest::Error>,
+        failures: u32,
+    ) -> Result<(), PublishError> {
+        let ended = || {
+            let detail = "the answer ended before the last result".to_owned();
+            Met::Transient { error: Failure { detail, problem: None, source: None }, retry_after: None }
+        };
+        self.pause(error.map_or_else(ended, Met::from), failures).await
     }
 
     /// One try: a good status, or what stood in the way.
