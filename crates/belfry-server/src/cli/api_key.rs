@@ -20,7 +20,13 @@ pub(crate) struct NewApiKey {
     #[arg(long)]
     name: String,
     /// What it may do; may be given several times
-    #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',')]
+    #[arg(
+        long = "scope",
+        visible_alias = "scopes",
+        value_name = "SCOPE",
+        required = true,
+        value_delimiter = ','
+    )]
     scopes: Vec<ScopeArgument>,
 }
 

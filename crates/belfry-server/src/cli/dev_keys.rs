@@ -1,7 +1,8 @@
 //! The keys that `belfry dev` makes for itself and keeps beside its database.
 
 use super::failure::Failure;
-use crate::auth::ApiKeys;
+use crate::auth::{ApiKeyOptions, ApiKeySecret, ApiKeys, Scope};
+use crate::config::Config;
 use base64::Engine;
 use secrecy::{ExposeSecret, SecretString};
 use std::io::Write;
@@ -12,7 +13,7 @@ const KEYS_FILE: &str = "dev-keys.toml";
 /// Where the running `belfry dev` answers, for the other commands.
 const URL_FILE: &str = "dev-url";
 /// The API key's name in logs.
-pub(crate) const DEV_KEY_NAME: &str = "dev";
+const DEV_KEY_NAME: &str = "dev";
 
 /// Made once, then kept: tokens and scripts stay valid over restarts.
 #[derive(Debug, Clone)]
@@ -56,6 +57,21 @@ impl DevKeys {
         let keys = Self { jwt_secret: random_secret().into(), api_key: ApiKeys::generate().key };
         keys.write(data_dir)?;
         Ok(keys)
+    }
+
+    /// Puts the keys into a configuration that has none of its own; the API key is added in any case.
+    pub(crate) fn apply(&self, config: &mut Config) {
+        let auth = &mut config.auth;
+        if auth.jwt_secret.is_none() && auth.jwt_public_keys.is_empty() && auth.jwks_url.is_none() {
+            auth.jwt_secret = Some(self.jwt_secret.clone());
+        }
+        if !config.api_keys.iter().any(|key| key.name == DEV_KEY_NAME) {
+            config.api_keys.push(ApiKeyOptions {
+                name: DEV_KEY_NAME.to_owned(),
+                scopes: Scope::ALL.to_vec(),
+                secret: ApiKeySecret::Plain(self.api_key.clone()),
+            });
+        }
     }
 
     fn write(&self, data_dir: &Path) -> Result<(), Failure> {

@@ -3,14 +3,19 @@
 mod api_key;
 mod check_config;
 mod dev_keys;
+mod doctor;
 mod failure;
+mod kinds;
 mod logging;
 mod out;
+mod publish;
+mod publish_batch;
 pub mod reference;
 mod remote;
 mod revoke;
 mod settings;
 mod store;
+mod tail;
 mod token;
 mod trace;
 
@@ -32,17 +37,26 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Publish an alert, or every line of a file
+    Publish(Box<publish::Publish>),
+    /// Print a user's alerts and changes as they happen
+    Tail(tail::Tail),
     /// Make a user's token, as the application would
     Token(token::Token),
     /// Print an alert and where it stands with each recipient
     Trace(trace::Trace),
     /// Refuse a user's tokens and close their connections
     Revoke(revoke::Revoke),
+    /// Declared kinds of alerts
+    #[command(subcommand)]
+    Kinds(kinds::KindsCommand),
     /// API keys of back ends
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
     /// Print the configuration in force and what should be put right
     CheckConfig,
+    /// Check configuration, disk, machine and server
+    Doctor(doctor::Doctor),
     /// Bring the store to this version's schema
     Migrate,
     /// Copy the store, also while the server runs
@@ -50,6 +64,8 @@ enum Command {
     /// The numbering of the store
     #[command(subcommand)]
     Epoch(store::EpochCommand),
+    /// Print the API's description (OpenAPI 3.1)
+    Openapi,
     /// Print a reference page
     #[command(hide = true)]
     Reference {
@@ -92,14 +108,19 @@ async fn dispatch(cli: Cli, out: &mut Out) -> Result<(), Failure> {
     let now = crate::clock::now();
     logging::start_quiet();
     match command {
+        Command::Publish(arguments) => Box::pin(publish::run(*arguments, &common, now.at, out)).await,
+        Command::Tail(arguments) => Box::pin(tail::run(arguments, &common, out)).await,
+        Command::Kinds(command) => kinds::run(command, &common, out),
         Command::Token(arguments) => token::run(arguments, &common, now, out),
         Command::Trace(arguments) => trace::run(arguments, &common, out).await,
         Command::Revoke(arguments) => revoke::run(arguments, &common, now.at, out).await,
         Command::ApiKey(command) => api_key::run(command, out),
         Command::CheckConfig => check_config::run(&common.sources(Vec::new()), out),
+        Command::Doctor(arguments) => Box::pin(doctor::run(arguments, &common, now, out)).await,
         Command::Migrate => store::migrate(&common, now, out).await,
         Command::Backup(arguments) => Box::pin(store::backup(arguments, &common, now, out)).await,
         Command::Epoch(command) => store::epoch(command, &common, now, out).await,
+        Command::Openapi => out.line(format_args!("{:#}", belfry_protocol::openapi::document())),
         Command::Reference { page: Page::Configuration } => out.raw(&reference::configuration()),
         Command::Reference { page: Page::CommandLine } => out.raw(&reference::command_line()),
     }

@@ -1,7 +1,8 @@
 //! The one place that writes to the terminal.
 
 use super::failure::Failure;
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
+pub(crate) use anstyle::Style;
 use std::io::{ErrorKind, IsTerminal, Write};
 
 /// What a person should look at first.
