@@ -2,8 +2,8 @@
 
 use crate::app::App;
 use crate::config::Config;
-use crate::http::{self, Peer};
-use crate::services::Services;
+use crate::http;
+use crate::services::{Peer, Services};
 use crate::tasks::TaskKind;
 use ::http::{Method, Request};
 use anyhow::Context;

@@ -10,6 +10,7 @@ use crate::live::session::SessionRules;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use belfry_store::Store;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::Notify;
@@ -51,3 +52,7 @@ impl std::fmt::Debug for Services {
         f.debug_struct("Services").field("node", &self.config.server.node).finish_non_exhaustive()
     }
 }
+
+/// Who is at the other end of a connection, before any proxy is believed. Absent where another listener serves us.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);

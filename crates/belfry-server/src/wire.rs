@@ -22,7 +22,7 @@ pub fn loudness(content: &Content) -> Loudness {
 
 /// The part of an alert's frame that all receivers share: JSON without the tail and the last brace.
 pub fn alert_body(id: AlertId, stream: Stream, content: &Content) -> Vec<u8> {
-    let data: &RawValue = serde_json::from_str(&content.data).unwrap_or_else(|_| RawValue::NULL);
+    let data: &RawValue = serde_json::from_str(&content.data).unwrap_or(RawValue::NULL);
     AlertBody {
         r#type: &content.kind,
         data,

@@ -34,7 +34,10 @@ pub async fn create_alert(services: &Services, request: Request<Body>) -> Answer
 }
 
 /// The same as a route, where the whole router is mounted into another application.
-pub async fn create_alert_route(State(services): State<Arc<Services>>, request: Request<Body>) -> Answer {
+pub(super) async fn create_alert_route(
+    State(services): State<Arc<Services>>,
+    request: Request<Body>,
+) -> Answer {
     create_alert(&services, request).await
 }
 
@@ -53,7 +56,7 @@ async fn try_create(services: &Services, request: Request<Body>) -> Result<Accep
 }
 
 /// Counts alerts against the key's rate.
-pub fn admit(services: &Services, api_key: &str, alerts: f64) -> Result<(), Refusal> {
+pub(super) fn admit(services: &Services, api_key: &str, alerts: f64) -> Result<(), Refusal> {
     let now = clock::now().instant;
     services.limiters.publishes.take(&api_key.to_owned(), alerts, now).map_err(|after| {
         services.metrics.count(Counter::RateLimited);
@@ -67,7 +70,7 @@ fn users_limit(services: &Services) -> BodyLimit {
 }
 
 /// Only a list of users may make a body as large as that.
-pub fn check_size(services: &Services, alert: &NewAlert, bytes: usize) -> Result<(), Refusal> {
+pub(super) fn check_size(services: &Services, alert: &NewAlert, bytes: usize) -> Result<(), Refusal> {
     let bytes_max = services.config.limits.body_bytes_max;
     if bytes <= bytes_max || matches!(alert.to, Audience::Users(_)) {
         return Ok(());
@@ -76,7 +79,7 @@ pub fn check_size(services: &Services, alert: &NewAlert, bytes: usize) -> Result
 }
 
 /// The key of the header.
-pub fn idempotency_header(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+pub(super) fn idempotency_header(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = value.to_str().unwrap_or_default().trim();
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
@@ -88,7 +91,7 @@ pub fn idempotency_header(headers: &HeaderMap) -> Result<Option<String>, Refusal
 }
 
 /// Which call this repeats, if any: the field wins over the header, and both must not differ.
-pub fn idempotency(
+pub(super) fn idempotency(
     api_key: &str,
     header: Option<String>,
     alert: &NewAlert,
@@ -117,7 +120,7 @@ fn accepted_answer(accepted: &Accepted) -> Answer {
 }
 
 /// The alert and where it stands with each recipient.
-pub async fn read_alert(
+pub(super) async fn read_alert(
     State(services): State<Arc<Services>>,
     _: Publisher,
     PathAlert(id): PathAlert,
@@ -189,7 +192,7 @@ fn recipient(row: RecipientRow) -> RecipientTrace {
 }
 
 /// Takes an alert back.
-pub async fn recall_alert(
+pub(super) async fn recall_alert(
     State(services): State<Arc<Services>>,
     _: Publisher,
     PathAlert(id): PathAlert,

@@ -23,7 +23,7 @@ use std::sync::Arc;
 const LINES_AT_ONCE: usize = 256;
 
 /// Stores many alerts; each line stands and falls on its own.
-pub async fn create_alerts(
+pub(super) async fn create_alerts(
     State(services): State<Arc<Services>>,
     Publisher(back_end): Publisher,
     headers: HeaderMap,

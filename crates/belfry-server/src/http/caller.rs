@@ -14,13 +14,13 @@ use std::sync::Arc;
 
 /// A back end: the name of its API key.
 #[derive(Debug, Clone)]
-pub struct BackEnd {
+pub(super) struct BackEnd {
     /// Owns idempotency keys; stands in logs.
     pub name: String,
 }
 
 /// Checks the API key of a request and that it may do this.
-pub fn back_end(services: &Services, headers: &HeaderMap, scope: Scope) -> Result<BackEnd, Refusal> {
+pub(super) fn back_end(services: &Services, headers: &HeaderMap, scope: Scope) -> Result<BackEnd, Refusal> {
     let presented = headers
         .get(http::header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -47,7 +47,7 @@ pub fn back_end(services: &Services, headers: &HeaderMap, scope: Scope) -> Resul
 
 /// May send alerts, read their traces and recall them.
 #[derive(Debug, Clone)]
-pub struct Publisher(pub BackEnd);
+pub(super) struct Publisher(pub BackEnd);
 
 impl FromRequestParts<Arc<Services>> for Publisher {
     type Rejection = Refusal;
@@ -58,7 +58,7 @@ impl FromRequestParts<Arc<Services>> for Publisher {
 
 /// May read and change users and groups.
 #[derive(Debug, Clone, Copy)]
-pub struct Manager;
+pub(super) struct Manager;
 
 impl FromRequestParts<Arc<Services>> for Manager {
     type Rejection = Refusal;
@@ -69,7 +69,7 @@ impl FromRequestParts<Arc<Services>> for Manager {
 
 /// May see and touch the node itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Operator;
+pub(super) struct Operator;
 
 impl FromRequestParts<Arc<Services>> for Operator {
     type Rejection = Refusal;
@@ -80,7 +80,7 @@ impl FromRequestParts<Arc<Services>> for Operator {
 
 /// A user, verified and not revoked.
 #[derive(Debug, Clone)]
-pub struct Person {
+pub(super) struct Person {
     /// What the token says.
     pub identity: Identity,
     /// What the store knows.
@@ -89,7 +89,7 @@ pub struct Person {
 
 impl Person {
     /// Whose request this is.
-    pub fn user(&self) -> &UserId {
+    pub(super) fn user(&self) -> &UserId {
         &self.identity.user
     }
 }
@@ -108,7 +108,7 @@ impl FromRequestParts<Arc<Services>> for Person {
 }
 
 /// Lets a user in and counts the call against their rate.
-pub async fn person(services: &Services, asking: Asking<'_>) -> Result<Person, Refusal> {
+pub(super) async fn person(services: &Services, asking: Asking<'_>) -> Result<Person, Refusal> {
     let now = clock::now();
     let (identity, _) =
         services.gate.user(asking, now).await.map_err(|refusal| auth_refusal(services, &refusal))?;
@@ -128,7 +128,7 @@ pub async fn person(services: &Services, asking: Asking<'_>) -> Result<Person, R
 }
 
 /// A refused credential as a problem document.
-pub fn auth_refusal(services: &Services, refusal: &crate::auth::Refusal) -> Refusal {
+pub(super) fn auth_refusal(services: &Services, refusal: &crate::auth::Refusal) -> Refusal {
     services.metrics.count(Counter::AuthRefused);
     let answer = Refusal::new(refusal.error_code(), refusal.to_string());
     match refusal.retry_after() {
@@ -142,7 +142,7 @@ macro_rules! path_id {
         $(
             $(#[$doc])*
             #[derive(Debug, Clone)]
-            pub struct $name(pub $id);
+            pub(super) struct $name(pub $id);
 
             impl FromRequestParts<Arc<Services>> for $name {
                 type Rejection = Refusal;
@@ -169,7 +169,7 @@ path_id! {
 
 /// A connection's id as text.
 #[derive(Debug, Clone, Copy)]
-pub struct PathUuid(pub ConnectionId);
+pub(super) struct PathUuid(pub ConnectionId);
 
 impl std::str::FromStr for PathUuid {
     type Err = uuid::Error;

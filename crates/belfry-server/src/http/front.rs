@@ -11,18 +11,14 @@ use axum::response::IntoResponse;
 use belfry_protocol::ErrorCode;
 use http::header::HOST;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use std::net::IpAddr;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// Names a request in the log and in its answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Who is at the other end of the connection, before any proxy is believed.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub IpAddr);
-
 /// Around every route.
-pub async fn front(State(services): State<Arc<Services>>, mut request: Request<Body>, next: Next) -> Answer {
+pub async fn front(State(services): State<Arc<Services>>, request: Request<Body>, next: Next) -> Answer {
     let began = clock::now();
     if services.config.mode == Mode::Dev && !is_loopback(&request) {
         let detail = "the `Host` header is no loopback name: `belfry dev` answers on this machine only";
@@ -39,9 +35,12 @@ pub async fn front(State(services): State<Arc<Services>>, mut request: Request<B
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     let id = uuid::Uuid::new_v4().to_string();
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let mut answer = match tokio::time::timeout(services.config.server.request_timeout, next.run(request))
-        .await
+    let span = tracing::info_span!("request", request.id = id);
+    let mut answer = match tokio::time::timeout(
+        services.config.server.request_timeout,
+        next.run(request).instrument(span),
+    )
+    .await
     {
         Ok(answer) => answer,
         Err(_) => Refusal::new(ErrorCode::Overloaded, "the answer took longer than `server.request_timeout`")
@@ -59,21 +58,17 @@ pub async fn front(State(services): State<Arc<Services>>, mut request: Request<B
     answer
 }
 
-/// The request's name.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub String);
-
 fn is_loopback(request: &Request<Body>) -> bool {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     host.or_else(|| request.uri().host()).is_some_and(crate::auth::is_loopback_host)
 }
 
 /// No such path.
-pub async fn not_found() -> Refusal {
+pub(super) async fn not_found() -> Refusal {
     Refusal::new(ErrorCode::NotFound, "there is nothing at this path: see `/v1/openapi.json`")
 }
 
 /// The path knows other methods.
-pub async fn method_not_allowed() -> Refusal {
+pub(super) async fn method_not_allowed() -> Refusal {
     Refusal::new(ErrorCode::MethodNotAllowed, "this path does not know the method: see the `Allow` header")
 }

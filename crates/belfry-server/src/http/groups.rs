@@ -41,7 +41,7 @@ fn size(id: GroupId, member_count: u32) -> Answer {
 }
 
 /// Replaces a group's members.
-pub async fn put_group(
+pub(super) async fn put_group(
     State(services): State<Arc<Services>>,
     _: Manager,
     PathGroup(id): PathGroup,
@@ -54,7 +54,7 @@ pub async fn put_group(
 }
 
 /// Adds members.
-pub async fn add_members(
+pub(super) async fn add_members(
     State(services): State<Arc<Services>>,
     _: Manager,
     PathGroup(id): PathGroup,
@@ -68,7 +68,7 @@ pub async fn add_members(
 }
 
 /// Removes members.
-pub async fn remove_members(
+pub(super) async fn remove_members(
     State(services): State<Arc<Services>>,
     _: Manager,
     PathGroup(id): PathGroup,
@@ -82,7 +82,7 @@ pub async fn remove_members(
 }
 
 /// A page of members.
-pub async fn read_group(
+pub(super) async fn read_group(
     State(services): State<Arc<Services>>,
     _: Manager,
     PathGroup(id): PathGroup,
@@ -99,7 +99,7 @@ pub async fn read_group(
 }
 
 /// Deletes a group.
-pub async fn delete_group(
+pub(super) async fn delete_group(
     State(services): State<Arc<Services>>,
     _: Manager,
     PathGroup(id): PathGroup,

@@ -28,7 +28,7 @@ fn limit(services: &Services) -> BodyLimit {
 }
 
 /// A page of the inbox.
-pub async fn read_inbox(
+pub(super) async fn read_inbox(
     State(services): State<Arc<Services>>,
     person: Person,
     mut query: Query,
@@ -54,7 +54,7 @@ pub async fn read_inbox(
 }
 
 /// Changes items.
-pub async fn change_state(
+pub(super) async fn change_state(
     State(services): State<Arc<Services>>,
     person: Person,
     headers: HeaderMap,
@@ -72,14 +72,17 @@ pub async fn change_state(
 }
 
 /// The number that live frames carry too.
-pub async fn unread_count(State(services): State<Arc<Services>>, person: Person) -> Result<Answer, Refusal> {
+pub(super) async fn unread_count(
+    State(services): State<Arc<Services>>,
+    person: Person,
+) -> Result<Answer, Refusal> {
     let standing = services.store.standing(person.user()).await;
     let unread = standing.map_err(|error| services.store_problem(&error))?.unread.total();
     Ok(body::answer(StatusCode::OK, &UnreadCount { unread }))
 }
 
 /// Receipts of clients that listen by server-sent events.
-pub async fn acknowledge(
+pub(super) async fn acknowledge(
     State(services): State<Arc<Services>>,
     person: Person,
     headers: HeaderMap,
@@ -94,12 +97,12 @@ pub async fn acknowledge(
 }
 
 /// Do-not-disturb as the user set it.
-pub async fn read_do_not_disturb(person: Person) -> Answer {
+pub(super) async fn read_do_not_disturb(person: Person) -> Answer {
     body::answer(StatusCode::OK, &person.connected.settings.do_not_disturb)
 }
 
 /// Sets do-not-disturb.
-pub async fn put_do_not_disturb(
+pub(super) async fn put_do_not_disturb(
     State(services): State<Arc<Services>>,
     person: Person,
     headers: HeaderMap,
@@ -136,7 +139,7 @@ fn check(setting: &DoNotDisturb) -> Result<(), Refusal> {
 }
 
 /// The token of this request becomes that of a live connection of the same user.
-pub async fn authenticate_connection(
+pub(super) async fn authenticate_connection(
     State(services): State<Arc<Services>>,
     person: Person,
     PathConnection(connection): PathConnection,

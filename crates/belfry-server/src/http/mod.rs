@@ -13,7 +13,7 @@ mod query;
 mod users;
 
 pub use alerts::create_alert;
-pub use front::{Peer, front};
+pub use front::front;
 pub use operate::metrics_text;
 
 use crate::services::Services;

@@ -29,12 +29,12 @@ fn healthy() -> Answer {
 }
 
 /// The process is alive.
-pub async fn health() -> Answer {
+pub(super) async fn health() -> Answer {
     healthy()
 }
 
 /// The node takes work.
-pub async fn ready(State(services): State<Arc<Services>>) -> Result<Answer, Refusal> {
+pub(super) async fn ready(State(services): State<Arc<Services>>) -> Result<Answer, Refusal> {
     if services.leaving.load(std::sync::atomic::Ordering::Acquire) {
         return Err(Refusal::new(ErrorCode::Draining, "the server is shutting down"));
     }
@@ -43,7 +43,7 @@ pub async fn ready(State(services): State<Arc<Services>>) -> Result<Answer, Refu
 }
 
 /// Connections, users, rates and queues.
-pub async fn stats(State(services): State<Arc<Services>>, _: Operator) -> Answer {
+pub(super) async fn stats(State(services): State<Arc<Services>>, _: Operator) -> Answer {
     let now = clock::now();
     let hub = services.hub.counts();
     let store = services.store.gauges();
@@ -73,7 +73,7 @@ pub async fn stats(State(services): State<Arc<Services>>, _: Operator) -> Answer
 }
 
 /// For Prometheus.
-pub async fn metrics(State(services): State<Arc<Services>>, _: Operator) -> Answer {
+pub(super) async fn metrics(State(services): State<Arc<Services>>, _: Operator) -> Answer {
     metrics_text(&services)
 }
 
@@ -87,7 +87,7 @@ pub fn metrics_text(services: &Services) -> Answer {
 }
 
 /// Writes a backup beside the running server; progress comes as lines of JSON.
-pub async fn backup(
+pub(super) async fn backup(
     State(services): State<Arc<Services>>,
     _: Operator,
     headers: HeaderMap,

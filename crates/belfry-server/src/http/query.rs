@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// The parameters of a request, each at most once.
 #[derive(Debug, Clone, Default)]
-pub struct Query(BTreeMap<String, String>);
+pub(super) struct Query(BTreeMap<String, String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Refusal;
@@ -28,25 +28,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 
 impl Query {
     /// Takes a text.
-    pub fn text(&mut self, name: &str) -> Option<String> {
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
         self.0.remove(name)
     }
 
     /// Takes a value that is parsed.
-    pub fn parsed<T: std::str::FromStr>(&mut self, name: &str, expected: &str) -> Result<Option<T>, Refusal> {
+    pub(super) fn parsed<T: std::str::FromStr>(
+        &mut self,
+        name: &str,
+        expected: &str,
+    ) -> Result<Option<T>, Refusal> {
         let Some(text) = self.0.remove(name) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| wrong(name, expected))
     }
 
     /// Takes a page size.
-    pub fn limit(&mut self, default: u32, max: u32) -> Result<u32, Refusal> {
+    pub(super) fn limit(&mut self, default: u32, max: u32) -> Result<u32, Refusal> {
         let expected = format!("a number from 1 to {max}");
         let limit = self.parsed("limit", &expected)?.unwrap_or(default);
         if (1..=max).contains(&limit) { Ok(limit) } else { Err(wrong("limit", &expected)) }
     }
 
     /// Whatever is left is unknown.
-    pub fn finish(self, known: &[&str]) -> Result<(), Refusal> {
+    pub(super) fn finish(self, known: &[&str]) -> Result<(), Refusal> {
         let Some(name) = self.0.into_keys().next() else { return Ok(()) };
         let known = known.join("`, `");
         Err(Refusal::new(ErrorCode::QueryInvalid, format!("`{name}` is not known here; known: `{known}`")))
@@ -54,6 +58,6 @@ impl Query {
 }
 
 /// The refusal of a parameter.
-pub fn wrong(name: &str, expected: &str) -> Refusal {
+pub(super) fn wrong(name: &str, expected: &str) -> Refusal {
     Refusal::new(ErrorCode::QueryInvalid, format!("`{name}` must be {expected}"))
 }

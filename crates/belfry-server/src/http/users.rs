@@ -45,7 +45,7 @@ fn user(services: &Services, row: UserRow) -> User {
 }
 
 /// Sets a user's profile.
-pub async fn put_user(
+pub(super) async fn put_user(
     State(services): State<Arc<Services>>,
     _: Manager,
     PathUser(id): PathUser,
@@ -101,7 +101,7 @@ fn is_language_tag(text: &str) -> bool {
 }
 
 /// Reads a user.
-pub async fn read_user(
+pub(super) async fn read_user(
     State(services): State<Arc<Services>>,
     _: Manager,
     PathUser(id): PathUser,
@@ -112,7 +112,7 @@ pub async fn read_user(
 }
 
 /// Erases everything of a user.
-pub async fn delete_user(
+pub(super) async fn delete_user(
     State(services): State<Arc<Services>>,
     _: Manager,
     PathUser(id): PathUser,
@@ -122,7 +122,7 @@ pub async fn delete_user(
 }
 
 /// Closes a user's connections and, where asked, revokes older tokens.
-pub async fn disconnect_user(
+pub(super) async fn disconnect_user(
     State(services): State<Arc<Services>>,
     _: Manager,
     PathUser(id): PathUser,
@@ -143,7 +143,7 @@ pub async fn disconnect_user(
 }
 
 /// Everything stored about a user, as lines of JSON, streamed page by page.
-pub async fn export_user(
+pub(super) async fn export_user(
     State(services): State<Arc<Services>>,
     _: Manager,
     PathUser(id): PathUser,

@@ -13,7 +13,7 @@ use crate::clock::{self, Now};
 use crate::hub::{Handle, HandleLimits, Registration, SessionKind, TooMany};
 use crate::metrics::Counter;
 use crate::refusal::{Answer, Refusal};
-use crate::services::Services;
+use crate::services::{Peer, Services};
 use crate::tasks::TaskKind;
 use axum::body::Body;
 use axum::extract::State;
@@ -92,6 +92,7 @@ struct Asked {
     query: Option<String>,
     place: Place,
     kind: SessionKind,
+    peer: Option<Peer>,
 }
 
 impl Asked {
@@ -119,6 +120,7 @@ async fn enter(services: &Arc<Services>, asked: &Asked, now: Now) -> Result<(Ent
             ..NoEntry::new(CloseCode::RateLimited, ErrorCode::Overloaded, detail)
         });
     }
+    admit(services, asked, now)?;
     let asking = Asking {
         method: &asked.method,
         headers: &asked.headers,
@@ -149,6 +151,26 @@ async fn enter(services: &Arc<Services>, asked: &Asked, now: Now) -> Result<(Ent
     })?;
     services.metrics.count(Counter::SessionsOpened);
     Ok((Entry { identity, registration, connected }, source))
+}
+
+/// Before any work on the token: a storm is turned away for little.
+fn admit(services: &Services, asked: &Asked, now: Now) -> Result<(), NoEntry> {
+    let limiters = &services.limiters;
+    let address = asked.peer.and_then(|peer| services.proxies.limit_key(peer.0, &asked.headers));
+    let of_address =
+        address.map_or(Ok(()), |address| limiters.connections_per_address.take(&address, 1.0, now.instant));
+    of_address.and_then(|()| limiters.connections.take(&(), 1.0, now.instant)).map_err(|after| {
+        services.metrics.count(Counter::RateLimited);
+        NoEntry {
+            // Spread, or everybody refused now would come back at the same moment.
+            retry_after: Some(after + Duration::from_secs_f64(fastrand::f64() * 2.0)),
+            ..NoEntry::new(
+                CloseCode::RateLimited,
+                ErrorCode::RateLimited,
+                "too many new connections right now",
+            )
+        }
+    })
 }
 
 fn register(
@@ -215,6 +237,7 @@ pub async fn open_socket(State(services): State<Arc<Services>>, mut request: Req
         query: request.uri().query().map(str::to_owned),
         place: Place::Socket,
         kind: SessionKind { speaks_v1: speaks == Speaks::V1, websocket: true },
+        peer: request.extensions().get().copied(),
     };
     match enter(&services, &asked, now).await {
         Ok((entry, _)) => {
@@ -304,6 +327,7 @@ pub async fn open_events(State(services): State<Arc<Services>>, request: Request
         query: parts.uri.query().map(str::to_owned),
         place: Place::Events,
         kind: SessionKind { speaks_v1: false, websocket: false },
+        peer: parts.extensions.get().copied(),
     };
     // An SDK reads the stream by `fetch`: it can say what it speaks, set a header, and see a status.
     let v1 = asked.parameter("protocol").as_deref() == Some(SUBPROTOCOL)

@@ -13,7 +13,7 @@ pub struct Rate {
 
 /// What to do with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// Take it.
     Pass,
     /// Ignore it; say so on the first of a row.
@@ -29,7 +29,7 @@ pub enum Verdict {
 
 /// One client's bucket.
 #[derive(Debug, Clone, Copy)]
-pub struct Bucket {
+pub(super) struct Bucket {
     rate: Rate,
     tokens: f64,
     filled_at: Instant,
@@ -38,12 +38,12 @@ pub struct Bucket {
 
 impl Bucket {
     /// A full bucket.
-    pub fn full(rate: Rate, now: Instant) -> Self {
+    pub(super) fn full(rate: Rate, now: Instant) -> Self {
         Self { rate, tokens: rate.burst, filled_at: now, refused: 0 }
     }
 
     /// Takes one frame's worth.
-    pub fn take(&mut self, now: Instant) -> Verdict {
+    pub(super) fn take(&mut self, now: Instant) -> Verdict {
         if self.rate.per_second <= 0.0 {
             return Verdict::Pass;
         }

@@ -1018,3 +1018,6 @@ fn parse_receipt(payload: &[u8]) -> Option<Heads> {
     let (user, all) = text.strip_prefix('u')?.split_once(".a")?;
     Some(Heads { user: Seq(user.parse().ok()?), all: Seq(all.parse().ok()?) })
 }
+
+#[cfg(test)]
+mod tests;

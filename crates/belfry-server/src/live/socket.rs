@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// One WebSocket.
-pub struct Socket<S> {
+pub(super) struct Socket<S> {
     connection: Connection<S>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
     /// After the upgrade; `read`: what the HTTP parser read beyond it.
-    pub fn new(io: S, limits: Limits, read: &[u8]) -> Self {
+    pub(super) fn new(io: S, limits: Limits, read: &[u8]) -> Self {
         Self { connection: Connection::with_read_bytes(io, limits, read) }
     }
 }

@@ -39,7 +39,7 @@ impl Shared {
 }
 
 /// The session's end.
-pub struct Events {
+pub(super) struct Events {
     shared: Arc<Shared>,
     queue_bytes_max: usize,
     was_queued: bool,
@@ -49,7 +49,7 @@ pub struct Events {
 struct EventsBody(Arc<Shared>);
 
 /// Both ends; `retry` tells an `EventSource` how long to wait before it comes back.
-pub fn events(queue_bytes_max: usize, retry: Duration) -> (Events, UnsyncBoxBody<Bytes, Infallible>) {
+pub(super) fn events(queue_bytes_max: usize, retry: Duration) -> (Events, UnsyncBoxBody<Bytes, Infallible>) {
     let shared = Arc::new(Shared::default());
     let events = Events { shared: Arc::clone(&shared), queue_bytes_max, was_queued: false };
     events.push(Bytes::from(format!("retry: {}\n\n", retry.as_millis())));
@@ -184,7 +184,7 @@ impl Drop for EventsBody {
 }
 
 /// A refusal for an `EventSource`, which never comes back after any status but 200: an `error` event, then the end.
-pub fn refusal(frame: &[u8], retry: Duration) -> Bytes {
+pub(super) fn refusal(frame: &[u8], retry: Duration) -> Bytes {
     let mut text = format!("retry: {}\nevent: message\ndata: ", retry.as_millis()).into_bytes();
     text.extend_from_slice(frame);
     text.extend_from_slice(b"\n\n");
