@@ -51,9 +51,13 @@ fn section(route: &Route) -> String {
         }
     }
     if let Some(body) = &route.body {
-        out += &format!("\nBody: {}\n{}", named(body), examples(body));
+        let optional = if body.optional { ", may be left out" } else { "" };
+        out += &format!("\nBody: {}{optional}\n{}", named(body), examples(body));
     }
     for answer in &route.answers {
+        if let Some((_, header)) = answer.header {
+            out += &format!("\nThe answer may have the header `{header}`.\n");
+        }
         out += &format!("\nAnswer `{}`: {}", answer.status, answer.description);
         match &answer.body {
             Some(body) => out += &format!(" {}\n{}", named(body), examples(body)),

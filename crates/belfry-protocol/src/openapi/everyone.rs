@@ -37,11 +37,7 @@ pub(super) fn routes() -> Vec<Route> {
             )
         },
         Route {
-            answers: vec![Answer::with(
-                200,
-                "OpenAPI 3.1.",
-                Body { media: "application/json", schema: "", examples: &[] },
-            )],
+            answers: vec![Answer::with(200, "OpenAPI 3.1.", Body::text("application/json"))],
             ..route("/v1/openapi.json", "getOpenApi", "Read this document", "")
         },
         Route {

@@ -104,6 +104,10 @@ fn headers() -> Value {
             "required": true,
             "schema": { "type": "integer", "minimum": 0 },
         },
+        "IdempotentReplayed": {
+            "description": "`true`: this is the first call's answer, given again.",
+            "schema": { "type": "string", "enum": ["true"] },
+        },
     })
 }
 

@@ -74,11 +74,14 @@ fn alerts() -> Vec<Route> {
                     "http.new-alert.everyone",
                 ],
             )),
-            answers: vec![Answer::with(
-                202,
-                "The alert is on disk.",
-                Body::json("AlertAnswer", &["http.alert-answer", "http.alert-answer.everyone"]),
-            )],
+            answers: vec![Answer {
+                header: Some(("IdempotentReplayed", "Idempotent-Replayed")),
+                ..Answer::with(
+                    202,
+                    "The alert is on disk.",
+                    Body::json("AlertAnswer", &["http.alert-answer", "http.alert-answer.everyone"]),
+                )
+            }],
             errors: PUBLISH,
         },
         Route {
@@ -97,7 +100,7 @@ fn alerts() -> Vec<Route> {
                 "One result per line, in order, streamed.",
                 Body::lines("BatchResult", &["http.batch-result.accepted", "http.batch-result.refused"]),
             )],
-            errors: &[E::BatchTooLarge],
+            errors: &[E::FieldInvalid, E::BatchTooLarge],
         },
         Route {
             method: "get",
@@ -106,14 +109,14 @@ fn alerts() -> Vec<Route> {
             tag: "Alerts",
             summary: "See what became of an alert",
             description: "The alert as it was stored, and where it stands with each recipient, a page at a time.",
-            who: Who::Publisher("manage"),
+            who: Who::Publisher("publish"),
             parameters: vec![
                 alert_id(),
                 Parameter::query("after", "`next` of the page before.", reference("UserId")),
                 Parameter::query(
                     "limit",
                     "Most recipients of the page.",
-                    json!({ "type": "integer", "minimum": 1, "maximum": TRACE_RECIPIENTS_MAX }),
+                    json!({ "type": "integer", "minimum": 1, "maximum": TRACE_RECIPIENTS_MAX, "default": 100 }),
                 ),
             ],
             body: None,
@@ -205,7 +208,7 @@ fn users() -> Vec<Route> {
             )
         },
         Route {
-            body: Some(Body::json("DisconnectBody", &["http.disconnect-body"])),
+            body: Some(Body::json("DisconnectBody", &["http.disconnect-body"]).optional()),
             answers: vec![Answer::with(
                 200,
                 "They were told to close.",
@@ -217,7 +220,7 @@ fn users() -> Vec<Route> {
                 "disconnectUser",
                 "Close a user's connections",
                 "With `revoke_before`, every token issued at or before that moment is refused from now on, on every node. \
-                 An empty object only closes: clients whose tokens are good come back.",
+                 Without a body it only closes: clients whose tokens are good come back.",
             )
         },
     ]
@@ -259,7 +262,7 @@ fn groups() -> Vec<Route> {
                 Parameter::query(
                     "limit",
                     "Most members of the page.",
-                    json!({ "type": "integer", "minimum": 1, "maximum": MEMBERS_PAGE_MAX }),
+                    json!({ "type": "integer", "minimum": 1, "maximum": MEMBERS_PAGE_MAX, "default": MEMBERS_PAGE_MAX }),
                 ),
             ],
             answers: vec![Answer::with(200, "A page of members.", Body::json("Group", &["http.group"]))],

@@ -43,6 +43,8 @@ pub struct Body {
     pub schema: &'static str,
     /// Names of fixtures.
     pub examples: &'static [&'static str],
+    /// Whether a request may come without it.
+    pub optional: bool,
 }
 
 /// An answer that is no problem.
@@ -54,6 +56,8 @@ pub struct Answer {
     pub description: &'static str,
     /// What it holds.
     pub body: Option<Body>,
+    /// A header it may have: a name under `components.headers`, and on the wire.
+    pub header: Option<(&'static str, &'static str)>,
 }
 
 /// One route.
@@ -86,17 +90,24 @@ pub struct Route {
 impl Body {
     /// A JSON body.
     pub const fn json(schema: &'static str, examples: &'static [&'static str]) -> Self {
-        Self { media: "application/json", schema, examples }
+        Self { media: "application/json", schema, examples, optional: false }
     }
 
     /// One JSON value per line.
     pub const fn lines(schema: &'static str, examples: &'static [&'static str]) -> Self {
-        Self { media: "application/x-ndjson", schema, examples }
+        Self { media: "application/x-ndjson", schema, examples, optional: false }
+    }
+
+    /// The same, where a request may come without it.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.optional = true;
+        self
     }
 
     /// Text of this media type.
     pub const fn text(media: &'static str) -> Self {
-        Self { media, schema: "", examples: &[] }
+        Self { media, schema: "", examples: &[], optional: false }
     }
 
     fn content(&self) -> Value {
@@ -173,12 +184,12 @@ impl Parameter {
 impl Answer {
     /// An answer with a body.
     pub const fn with(status: u16, description: &'static str, body: Body) -> Self {
-        Self { status, description, body: Some(body) }
+        Self { status, description, body: Some(body), header: None }
     }
 
     /// An answer without a body.
     pub const fn empty(status: u16, description: &'static str) -> Self {
-        Self { status, description, body: None }
+        Self { status, description, body: None, header: None }
     }
 }
 
@@ -202,6 +213,8 @@ impl Route {
         }
         if self.who != Who::Anyone {
             codes.extend(shared);
+        }
+        if matches!(self.who, Who::Publisher(_) | Who::User) {
             codes.push(E::QueryInvalid);
         }
         if self.parameters.iter().any(|parameter| (parameter.place, parameter.name) == ("path", "id")) {
@@ -225,6 +238,10 @@ impl Route {
             if let Some(body) = &answer.body {
                 response["content"] = body.content();
             }
+            if let Some((component, name)) = answer.header {
+                response["headers"] =
+                    json!({ name: { "$ref": format!("#/components/headers/{component}") } });
+            }
             responses.insert(answer.status.to_string(), response);
         }
         for (status, codes) in by_status(&self.codes()) {
@@ -243,7 +260,7 @@ impl Route {
             operation["parameters"] = self.parameters.iter().map(Parameter::object).collect();
         }
         if let Some(body) = &self.body {
-            operation["requestBody"] = json!({ "required": true, "content": body.content() });
+            operation["requestBody"] = json!({ "required": !body.optional, "content": body.content() });
         }
         if let Who::Publisher(scope) = self.who {
             operation["x-scope"] = scope.into();

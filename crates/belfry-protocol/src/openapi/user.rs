@@ -1,6 +1,7 @@
 //! What a user's page calls.
 
 use super::route::{Answer, Body, Parameter, Route, Who, reference};
+use crate::SUBPROTOCOL;
 use crate::error_code::ErrorCode as E;
 use crate::fixtures::Fixture;
 use crate::inbox::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
@@ -165,13 +166,18 @@ fn live() -> Vec<Route> {
         Route {
             summary: "Listen by server-sent events",
             description: "The same frames as the socket's, one per event: `data` is the frame, `id` the cursor after it. \
-                Receipts go to `POST /v1/acks`. A browser's own `EventSource` gives up for ever after a refusal, so it is \
-                refused by `200`, an `error` event and a `retry`; a client that sends `Accept: text/event-stream` together \
-                with an `Authorization` header gets the status.",
+                Receipts go to `POST /v1/acks`. A browser's own `EventSource` gives up for ever after a refusal, so a client \
+                that accepts `text/event-stream` and does not say that it speaks `belfry.v1` is refused by `200`, an `error` \
+                event and a `retry`; any other gets the status.",
             who: Who::Listener,
             parameters: vec![
                 cursor(),
                 max(),
+                Parameter::query(
+                    "protocol",
+                    "`belfry.v1`: the client knows these frames. An `Authorization` header says the same.",
+                    json!({ "type": "string", "enum": [SUBPROTOCOL] }),
+                ),
                 Parameter::header(
                     "Last-Event-ID",
                     "The same as `cursor`, which comes first.",
