@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// The file in the data folder.
 const KEYS_FILE: &str = "dev-keys.toml";
+/// The API key alone, so that a shell can read it.
+const API_KEY_FILE: &str = "api-key";
 /// Where the running `belfry dev` answers, for the other commands.
 const URL_FILE: &str = "dev-url";
 /// The API key's name in logs.
@@ -46,17 +48,29 @@ impl DevKeys {
         Ok(Some(Self { jwt_secret, api_key }))
     }
 
-    /// The keys of this data folder, made where there are none. Only the owner may read the file.
+    /// The keys of this data folder, made where there are none. Only the owner may read the files.
     pub(crate) fn read_or_make(data_dir: &Path) -> Result<Self, Failure> {
         make_folder(data_dir).map_err(|error| unusable(data_dir, &error))?;
-        if let Some(keys) = Self::read(data_dir)? {
-            let path = data_dir.join(KEYS_FILE);
-            restrict(&path).map_err(|error| unusable(&path, &error))?;
-            return Ok(keys);
-        }
-        let keys = Self { jwt_secret: random_secret().into(), api_key: ApiKeys::generate().key };
-        keys.write(data_dir)?;
+        let path = data_dir.join(KEYS_FILE);
+        let keys = match Self::read(data_dir)? {
+            Some(keys) => {
+                restrict(&path).map_err(|error| unusable(&path, &error))?;
+                keys
+            }
+            None => {
+                let keys = Self { jwt_secret: random_secret().into(), api_key: ApiKeys::generate().key };
+                write_secret(&path, &keys.text()).map_err(|error| unusable(&path, &error))?;
+                keys
+            }
+        };
+        let path = Self::api_key_file(data_dir);
+        write_secret(&path, keys.api_key.expose_secret()).map_err(|error| unusable(&path, &error))?;
         Ok(keys)
+    }
+
+    /// The file that holds the API key alone.
+    pub(crate) fn api_key_file(data_dir: &Path) -> PathBuf {
+        data_dir.join(API_KEY_FILE)
     }
 
     /// Puts the keys into a configuration that has none of its own; the API key is added in any case.
@@ -74,19 +88,13 @@ impl DevKeys {
         }
     }
 
-    fn write(&self, data_dir: &Path) -> Result<(), Failure> {
-        let path = data_dir.join(KEYS_FILE);
-        let text = format!(
+    fn text(&self) -> String {
+        format!(
             "# Made by `belfry dev`, for development only. Delete this file to get new keys.\n\
              jwt_secret = \"{}\"\napi_key = \"{}\"\n",
             self.jwt_secret.expose_secret(),
             self.api_key.expose_secret()
-        );
-        let written = owner_only().create_new(true).open(&path).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(|error| unusable(&path, &error))
+        )
     }
 }
 
@@ -113,12 +121,18 @@ fn unusable(path: &Path, error: &std::io::Error) -> Failure {
         .remedy("make it accessible, or choose another folder with `--data-dir`")
 }
 
-fn owner_only() -> std::fs::OpenOptions {
+/// Writes a file that only its owner may read; it is never there half-written or for others to read.
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    let fresh = path.with_extension("new");
     let mut options = std::fs::OpenOptions::new();
-    options.write(true);
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
+    let mut file = options.open(&fresh)?;
+    restrict(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path)
 }
 
 fn make_folder(path: &Path) -> std::io::Result<()> {
@@ -130,7 +144,7 @@ fn make_folder(path: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(unix)]
-fn restrict(path: &PathBuf) -> std::io::Result<()> {
+fn restrict(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let mut permissions = std::fs::metadata(path)?.permissions();
     if permissions.mode() & 0o077 != 0 {
@@ -141,7 +155,7 @@ fn restrict(path: &PathBuf) -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn restrict(_path: &PathBuf) -> std::io::Result<()> {
+fn restrict(_path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
@@ -165,6 +179,8 @@ mod tests {
         assert_eq!(made.jwt_secret.expose_secret(), kept.jwt_secret.expose_secret());
         assert_eq!(made.api_key.expose_secret(), kept.api_key.expose_secret());
         assert!(made.jwt_secret.expose_secret().len() >= 48);
+        let alone = std::fs::read_to_string(DevKeys::api_key_file(&data_dir)).unwrap();
+        assert_eq!(alone, made.api_key.expose_secret());
     }
 
     #[cfg(unix)]
@@ -176,6 +192,7 @@ mod tests {
         DevKeys::read_or_make(&data_dir).unwrap();
         let path = data_dir.join(KEYS_FILE);
         assert_eq!((mode(&data_dir), mode(&path)), (0o700, 0o600));
+        assert_eq!(mode(&DevKeys::api_key_file(&data_dir)), 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         DevKeys::read_or_make(&data_dir).unwrap();
         assert_eq!(mode(&path), 0o600);

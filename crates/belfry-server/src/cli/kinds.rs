@@ -52,7 +52,10 @@ impl KindsFolder {
 
 /// How the configuration reads kinds.
 pub(crate) fn options(config: &Config) -> KindsOptions {
-    KindsOptions { link_schemes: config.kinds.link_schemes.clone() }
+    KindsOptions {
+        link_schemes: config.kinds.link_schemes.clone(),
+        default_locale: config.kinds.default_locale.clone(),
+    }
 }
 
 pub(crate) fn run(command: KindsCommand, common: &Common, out: &mut Out) -> Result<(), Failure> {

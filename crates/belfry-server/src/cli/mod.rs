@@ -13,6 +13,7 @@ mod publish_batch;
 pub mod reference;
 mod remote;
 mod revoke;
+mod server;
 mod settings;
 mod store;
 mod tail;
@@ -37,6 +38,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a server for development: own keys, a page, and the next steps printed
+    Dev(server::Dev),
+    /// Run the server; refuses to start without keys or with unsafe settings, and says what to do
+    Serve(server::Serve),
     /// Publish an alert, or every line of a file
     Publish(Box<publish::Publish>),
     /// Print a user's alerts and changes as they happen
@@ -106,8 +111,12 @@ pub async fn run(cli: Cli) -> Exit {
 async fn dispatch(cli: Cli, out: &mut Out) -> Result<(), Failure> {
     let Cli { common, command } = cli;
     let now = crate::clock::now();
-    logging::start_quiet();
+    if !matches!(command, Command::Dev(_) | Command::Serve(_)) {
+        logging::start_quiet();
+    }
     match command {
+        Command::Dev(arguments) => Box::pin(server::dev(arguments, &common, now, out)).await,
+        Command::Serve(arguments) => Box::pin(server::serve(arguments, &common)).await,
         Command::Publish(arguments) => Box::pin(publish::run(*arguments, &common, now.at, out)).await,
         Command::Tail(arguments) => Box::pin(tail::run(arguments, &common, out)).await,
         Command::Kinds(command) => kinds::run(command, &common, out),
