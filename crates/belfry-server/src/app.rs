@@ -128,11 +128,16 @@ fn gate(config: &Config, verifier: Arc<Verifier>) -> anyhow::Result<Gate> {
     Ok(Gate::new(verifier, origins, cookies)?)
 }
 
-fn kinds(config: &Config) -> anyhow::Result<KindsHandle> {
-    let options = KindsOptions {
+/// How the configuration reads kinds.
+pub fn kinds_options(config: &Config) -> KindsOptions {
+    KindsOptions {
         link_schemes: config.kinds.link_schemes.clone(),
         default_locale: config.kinds.default_locale.clone(),
-    };
+    }
+}
+
+fn kinds(config: &Config) -> anyhow::Result<KindsHandle> {
+    let options = kinds_options(config);
     let Some(dir) = &config.kinds.dir else { return Ok(KindsHandle::fixed(Kinds::none())) };
     KindsHandle::open(dir, options).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();

@@ -21,5 +21,5 @@ pub async fn openapi() -> Answer {
 pub async fn error_page(Path(code): Path<String>) -> Result<Answer, Refusal> {
     let known = ErrorCode::ALL.iter().find(|known| known.slug() == code);
     let code = known.ok_or_else(|| Refusal::new(ErrorCode::NotFound, "there is no such error code"))?;
-    Ok(Html(belfry_protocol::error_page::page(*code)).into_response())
+    Ok(Html(belfry_protocol::error_code::page(*code)).into_response())
 }
