@@ -4,11 +4,12 @@ use crate::dial::{DialError, Socket, dial};
 use crate::event::{Connection, Event, StopReason, Trouble};
 use crate::inbox_state::{InboxState, Output};
 use crate::machine::{Due, End, Machine, Policy};
+use crate::pace::Pace;
 use crate::subscriber::{NotLive, Receipts, SubscriberOptions};
 use crate::token::{TokenError, TokenPlace, TokenReason, TokenSource};
 use crate::wire::{self, Incoming};
 use belfry_protocol::frame::{Authenticate, Echo};
-use belfry_protocol::{ClientFrame, Cursor};
+use belfry_protocol::{ClientFrame, Cursor, ErrorCode};
 use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Url;
@@ -20,10 +21,9 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as WireCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// What the application wants.
+/// What the application wants of the connection itself.
 #[derive(Debug)]
-pub(crate) enum Command {
-    Send(Frame),
+pub(crate) enum Control {
     RetryNow,
     Close,
 }
@@ -33,6 +33,13 @@ pub(crate) enum Command {
 pub(crate) struct Frame {
     pub(crate) frame: Box<ClientFrame>,
     pub(crate) done: oneshot::Sender<Result<(), NotLive>>,
+}
+
+impl Frame {
+    fn refuse(self) {
+        // Whoever asked may have gone.
+        let _ = self.done.send(Err(NotLive));
+    }
 }
 
 /// An event on its way to the application, and where the application stands once it has it.
@@ -56,30 +63,36 @@ pub(crate) struct Driver {
     place: TokenPlace,
     tokens: TokenSource,
     receipts: Receipts,
-    receipt_pause: Duration,
-    commands: mpsc::Receiver<Command>,
-    commands_open: Open,
+    frames: mpsc::Receiver<Frame>,
+    controls: mpsc::Receiver<Control>,
+    handles: Handles,
+    /// The application's next frame, until the rate lets it go.
+    held: Option<Frame>,
     events: mpsc::Sender<Delivery>,
     pending: VecDeque<Delivery>,
     machine: Machine,
     inbox: InboxState,
     /// The one question to the token source that is under way.
     flight: Option<TokenFlight>,
+    /// When an unanswered resume is repeated.
+    answer_due: Option<Duration>,
+    answer_timeout: Duration,
+    pace: Pace,
     started: Instant,
-    last_receipt: Option<Instant>,
 }
 
-/// Whether handles are left that could send commands.
+/// Whether handles are left that could say something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Open {
-    Yes,
-    No,
+enum Handles {
+    Held,
+    Dropped,
 }
 
 /// What ended a wait that is the same in every phase.
 enum Woken {
     Time,
-    Command(Command),
+    Frame(Frame),
+    Control(Control),
     /// An event went out; others may wait.
     Delivered,
     /// Nobody takes events any more.
@@ -90,7 +103,7 @@ impl Driver {
     pub(crate) fn new(
         url: Url,
         options: SubscriberOptions,
-        commands: mpsc::Receiver<Command>,
+        (frames, controls): (mpsc::Receiver<Frame>, mpsc::Receiver<Control>),
         events: mpsc::Sender<Delivery>,
     ) -> Self {
         let policy = Policy {
@@ -104,16 +117,19 @@ impl Driver {
             place: options.place,
             tokens: options.token,
             receipts: options.receipts,
-            receipt_pause: options.receipt_pause,
-            commands,
-            commands_open: Open::Yes,
+            frames,
+            controls,
+            handles: Handles::Held,
+            held: None,
             events,
             pending: VecDeque::new(),
             machine: Machine::new(policy, Duration::ZERO),
             inbox: InboxState::new(options.from, options.max),
             flight: None,
+            answer_due: None,
+            answer_timeout: options.answer_timeout,
+            pace: Pace::new(options.frame_rate),
             started: Instant::now(),
-            last_receipt: None,
         }
     }
 
@@ -128,13 +144,15 @@ impl Driver {
                 continue;
             }
             match self.wake(self.deadline()).await {
-                Woken::Command(command) => self.refuse(command),
+                Woken::Frame(frame) => frame.refuse(),
+                Woken::Control(control) => self.control(control),
                 Woken::Gone => self.machine.stop(StopReason::ClosedByCaller),
                 Woken::Time | Woken::Delivered => {}
             }
         }
         self.report();
-        self.commands.close();
+        self.frames.close();
+        self.controls.close();
         while let Some(delivery) = self.pending.pop_front() {
             if self.events.send(delivery).await.is_err() {
                 return;
@@ -166,7 +184,8 @@ impl Driver {
                     }
                 },
                 woken = self.wake(deadline) => match woken {
-                    Woken::Command(command) => self.refuse(command),
+                    Woken::Frame(frame) => frame.refuse(),
+                    Woken::Control(control) => self.control(control),
                     Woken::Gone => self.machine.stop(StopReason::ClosedByCaller),
                     Woken::Delivered => {}
                     Woken::Time => {
@@ -185,8 +204,9 @@ impl Driver {
 
     /// Lives with an open socket until it ends.
     async fn serve(&mut self, mut socket: Socket) {
+        self.answer_due = None;
         while self.machine.is_open() {
-            let deadline = [self.deadline(), self.receipts_due()].into_iter().flatten().min();
+            let deadline = [self.deadline(), self.sending_due()].into_iter().flatten().min();
             let mut flight = self.flight.take();
             let renewed: OptionFuture<_> = flight.as_mut().into();
             tokio::select! {
@@ -199,24 +219,18 @@ impl Driver {
                     self.on_message(&mut socket, message).await;
                 }
                 woken = self.wake(deadline) => match woken {
-                    Woken::Command(command) => self.obey(&mut socket, command).await,
+                    Woken::Frame(frame) => self.held = Some(frame),
+                    Woken::Control(control) => self.control(control),
                     Woken::Gone => self.machine.stop(StopReason::ClosedByCaller),
-                    Woken::Delivered => self.machine.excuse(self.now()),
-                    Woken::Time => match self.machine.on_time(self.now()) {
-                        Some(Due::Abandon) if !self.pending.is_empty() => self.machine.excuse(self.now()),
-                        Some(Due::Abandon) => {
-                            self.trouble(Trouble::Connection("nothing was heard for too long".to_owned()));
-                            self.end(End::Failed);
-                        }
-                        Some(Due::RefreshToken) => {
-                            flight = flight.or_else(|| Some(self.tokens.ask(TokenReason::Expiring)));
-                        }
-                        Some(Due::Dial(_)) | None => {}
-                    },
+                    Woken::Delivered => self.excuse(),
+                    Woken::Time => flight = self.on_time(flight),
                 },
             }
             self.flight = flight;
-            self.confirm(&mut socket).await;
+            self.send_due(&mut socket).await;
+        }
+        if let Some(frame) = self.held.take() {
+            frame.refuse();
         }
         if self.machine.is_stopped() {
             let normal = CloseFrame { code: WireCode::Normal, reason: "".into() };
@@ -227,6 +241,31 @@ impl Driver {
             })
             .await;
         }
+    }
+
+    fn on_time(&mut self, flight: Option<TokenFlight>) -> Option<TokenFlight> {
+        match self.machine.on_time(self.now()) {
+            Some(Due::Abandon) if !self.pending.is_empty() => self.excuse(),
+            Some(Due::Abandon) => {
+                self.trouble(Trouble::Connection("nothing was heard for too long".to_owned()));
+                self.end(End::Failed);
+            }
+            Some(Due::RefreshToken) => {
+                return flight.or_else(|| Some(self.tokens.ask(TokenReason::Expiring)));
+            }
+            Some(Due::Dial(_)) | None => {}
+        }
+        flight
+    }
+
+    /// What did not come while the application stood in the way may be in the socket.
+    fn excuse(&mut self) {
+        self.machine.excuse(self.now());
+        self.expect_answer();
+    }
+
+    fn expect_answer(&mut self) {
+        self.answer_due = self.inbox.is_asking().then(|| self.now() + self.answer_timeout);
     }
 
     async fn on_message(&mut self, socket: &mut Socket, message: Option<Result<Message, Error>>) {
@@ -255,6 +294,10 @@ impl Driver {
         self.machine.on_life(self.now());
         let mut out = Vec::new();
         self.on_frame(wire::parse(&text), &mut out);
+        self.obey(socket, out).await;
+    }
+
+    async fn obey(&mut self, socket: &mut Socket, out: Vec<Output>) {
         for output in out {
             match output {
                 Output::Event(event, cursor) => {
@@ -264,6 +307,7 @@ impl Driver {
                     self.pending.push_back(Delivery { event: None, cursor: Some(cursor) });
                 }
                 Output::Send(frame) => self.write(socket, &frame).await,
+                Output::Expect => self.expect_answer(),
                 Output::Abandon(why) => {
                     self.trouble(Trouble::Connection(why.to_owned()));
                     self.end(End::Failed);
@@ -302,6 +346,10 @@ impl Driver {
             }
             Incoming::Error(refusal) => {
                 self.machine.on_error(refusal.clone());
+                if refusal.known == Some(ErrorCode::RateLimited) {
+                    self.pace.exhaust(self.now());
+                    self.inbox.on_ignored();
+                }
                 out.push(event(Event::Error(Trouble::Refused(refusal))));
             }
             Incoming::Garbage(why) => out.push(event(Event::Error(Trouble::Unreadable(why)))),
@@ -323,45 +371,51 @@ impl Driver {
         }
     }
 
-    /// Carries a command out on the open socket.
-    async fn obey(&mut self, socket: &mut Socket, command: Command) {
-        match command {
-            Command::Send(frame) if self.machine.state().is_live() => {
-                self.write(socket, &frame.frame).await;
-                let sent = if self.machine.is_open() { Ok(()) } else { Err(NotLive) };
-                // Whoever asked may have gone.
-                let _ = frame.done.send(sent);
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::RetryNow => self.machine.retry_now(self.now()),
+            Control::Close => self.machine.stop(StopReason::ClosedByCaller),
+        }
+    }
+
+    /// When something of ours is due on the open socket.
+    fn sending_due(&self) -> Option<Instant> {
+        let held = self.held.is_some().then(|| self.pace.frame_at());
+        let answer = self.answer_due.filter(|_| self.pending.is_empty());
+        let due = [held, self.receipts_due(), answer].into_iter().flatten().min();
+        due.map(|at| self.started + at)
+    }
+
+    /// When the next confirmation goes out: at once after a pause, else together with what comes meanwhile.
+    fn receipts_due(&self) -> Option<Duration> {
+        let waiting =
+            self.receipts == Receipts::Send && self.machine.state().is_live() && self.inbox.has_receipts();
+        waiting.then(|| self.pace.receipts_at())
+    }
+
+    /// Sends what is due: a repeated question, confirmations, the application's frame.
+    async fn send_due(&mut self, socket: &mut Socket) {
+        let now = self.now();
+        if self.pending.is_empty() && self.answer_due.take_if(|due| now >= *due).is_some() {
+            let mut out = Vec::new();
+            self.inbox.ask_again(&mut out);
+            self.obey(socket, out).await;
+        }
+        if self.receipts_due().is_some_and(|due| now >= due) {
+            self.pace.confirmed(now);
+            for ack in self.inbox.take_receipts() {
+                self.write(socket, &ClientFrame::Ack(ack)).await;
             }
-            other => self.refuse(other),
         }
-    }
-
-    /// Answers a command without an open socket.
-    fn refuse(&mut self, command: Command) {
-        match command {
-            Command::Send(frame) => {
-                // Whoever asked may have gone.
-                let _ = frame.done.send(Err(NotLive));
+        let live = self.machine.state().is_live();
+        if let Some(frame) = self.held.take_if(|_| !live || now >= self.pace.frame_at()) {
+            if !live {
+                return frame.refuse();
             }
-            Command::RetryNow => self.machine.retry_now(self.now()),
-            Command::Close => self.machine.stop(StopReason::ClosedByCaller),
-        }
-    }
-
-    /// When the next confirmation goes out.
-    fn receipts_due(&self) -> Option<Instant> {
-        (self.receipts == Receipts::Send && self.machine.state().is_live() && self.inbox.has_receipts())
-            .then(|| self.last_receipt.map_or(self.started, |last| last + self.receipt_pause))
-    }
-
-    /// Confirms what was applied: at once after a pause, else together with what comes meanwhile.
-    async fn confirm(&mut self, socket: &mut Socket) {
-        if self.receipts_due().is_none_or(|due| Instant::now() < due) {
-            return;
-        }
-        self.last_receipt = Some(Instant::now());
-        for ack in self.inbox.take_receipts() {
-            self.write(socket, &ClientFrame::Ack(ack)).await;
+            self.write(socket, &frame.frame).await;
+            let sent = if self.machine.is_open() { Ok(()) } else { Err(NotLive) };
+            // Whoever asked may have gone.
+            let _ = frame.done.send(sent);
         }
     }
 
@@ -369,6 +423,7 @@ impl Driver {
         if !self.machine.is_open() {
             return;
         }
+        self.pace.spend(self.now());
         let text = serde_json::to_string(frame).expect("every frame has a JSON form");
         let trouble = match timeout(WRITE_TIMEOUT, socket.send(Message::text(text))).await {
             Ok(Ok(())) => return,
@@ -386,14 +441,15 @@ impl Driver {
         let timer: OptionFuture<_> = deadline.map(sleep_until).into();
         tokio::select! {
             Some(()) = timer => Woken::Time,
-            command = self.commands.recv(), if self.commands_open == Open::Yes => match command {
-                Some(command) => Woken::Command(command),
+            frame = self.frames.recv(), if self.handles == Handles::Held && self.held.is_none() => match frame {
+                Some(frame) => Woken::Frame(frame),
                 None => {
                     // Without a handle the stream still wants its events.
-                    self.commands_open = Open::No;
+                    self.handles = Handles::Dropped;
                     Woken::Delivered
                 }
             },
+            Some(control) = self.controls.recv() => Woken::Control(control),
             permit = self.events.reserve(), if !self.pending.is_empty() => match permit {
                 Ok(permit) => {
                     if let Some(delivery) = self.pending.pop_front() {

@@ -12,7 +12,8 @@ pub enum Event {
     Alert(Box<Item>, Origin),
     /// Items changed on any device.
     Changed(Changed),
-    /// Forget the list and start from this page.
+    /// Forget the list and start from this page. Where its cursor lies below some of its items, they come again as
+    /// alerts: the list started over, the alerts did not.
     Reset(Box<Reset>),
     /// The user's unread count, absolute; only when it differs from the last one told.
     Unread(u32),

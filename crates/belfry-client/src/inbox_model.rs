@@ -41,6 +41,10 @@ enum Step {
     /// Two live frames of a stream are sent in the wrong order.
     Swap,
     Heartbeat,
+    /// The server is busy and passes over what the client asks while it is live.
+    PassOver,
+    /// The client waited long enough for an answer.
+    Impatience,
     Reconnect,
 }
 
@@ -65,6 +69,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Double),
         1 => Just(Step::Swap),
         1 => Just(Step::Heartbeat),
+        1 => Just(Step::PassOver),
+        1 => Just(Step::Impatience),
         1 => Just(Step::Reconnect),
     ];
     prop::collection::vec(step, 0..120)
@@ -426,6 +432,7 @@ impl World {
                 Output::Event(event, cursor) => self.app.take(event, cursor),
                 Output::Moved(cursor) => self.app.cursor = Some(cursor),
                 Output::Send(frame) => self.server.up.push_back(frame),
+                Output::Expect => assert!(self.client.is_asking()),
                 Output::Abandon(_) => abandoned = true,
             }
         }
@@ -458,6 +465,12 @@ impl World {
             let (heads, unread) = (self.server.heads, self.server.unread());
             self.server.down.push_back(Wire::Ping(PingData { heads, unread }));
         }
+    }
+
+    fn impatience(&mut self) {
+        let mut out = Vec::new();
+        self.client.ask_again(&mut out);
+        self.obey(out);
     }
 
     fn step(&mut self, step: Step) {
@@ -526,6 +539,11 @@ impl World {
                 }
             }
             Step::Heartbeat => self.heartbeat(),
+            Step::PassOver if self.server.live => {
+                self.server.up.retain(|frame| !matches!(frame, ClientFrame::Resume(_)));
+            }
+            Step::PassOver => {}
+            Step::Impatience => self.impatience(),
             Step::Reconnect => self.connect(),
         }
     }
@@ -533,6 +551,7 @@ impl World {
     /// Lets everything arrive; a heartbeat or two find what was lost at the end.
     fn settle(&mut self) {
         for _ in 0..4 {
+            self.impatience();
             self.server.reads();
             self.heartbeat();
             let mut frames = 0;
@@ -622,7 +641,7 @@ fn announcements_that_were_marked_before_they_came_are_fetched_as_they_are() {
     let changes = vec![Change { ids: None, up_to, state: ChangedTo::Read }];
     let mut out = Vec::new();
     client.on_inbox_changed(Stream::User, Seq(5), InboxChanged { changes, unread: 0 }, &mut out);
-    let [Output::Send(ClientFrame::Resume(resume))] = &out[..] else { panic!("{out:?}") };
+    let [Output::Send(ClientFrame::Resume(resume)), Output::Expect] = &out[..] else { panic!("{out:?}") };
     assert_eq!(resume.cursor, Some(cursor_at(start).to_string()));
 }
 

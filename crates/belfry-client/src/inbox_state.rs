@@ -23,6 +23,8 @@ pub enum Output {
     Moved(Cursor),
     /// Send this.
     Send(ClientFrame),
+    /// An answer to a resume, or more of it, has to come; without one, [`InboxState::ask_again`].
+    Expect,
     /// This connection cannot close the gap: make another one.
     Abandon(&'static str),
 }
@@ -35,19 +37,11 @@ pub struct InboxState {
     unread: Option<u32>,
     /// Items that a catch-up told at a state newer than the cursor, with that version.
     ahead: HashMap<AlertId, Seq>,
-    asked: Asked,
+    /// A `resume` is under way.
+    asking: bool,
     /// Resumes for a gap since the cursor last moved.
     fruitless: u32,
     receipts: Receipts,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Nothing,
-    /// A `resume` is under way.
-    Resume,
-    /// It was under way at the last heartbeat already.
-    ResumeLongAgo,
 }
 
 /// What was applied and is not confirmed yet.
@@ -70,7 +64,7 @@ impl InboxState {
             cursor: from,
             unread: None,
             ahead: HashMap::new(),
-            asked: Asked::Nothing,
+            asking: false,
             fruitless: 0,
             receipts: Receipts::default(),
         };
@@ -93,12 +87,16 @@ impl InboxState {
     /// A connection was established: resumes.
     pub fn on_established(&mut self, established: &ConnectionEstablished, out: &mut Vec<Output>) {
         self.fruitless = 0;
-        self.asked = Asked::Nothing;
+        self.asking = false;
         match self.cursor {
+            Some(cursor) if is_beyond(cursor, established.head) => {
+                // Another numbering: our numbers would confirm alerts there that never came here.
+                self.receipts.start(cursor);
+                self.resume(cursor, out);
+            }
             Some(cursor) => {
                 // A confirmation may have been lost with the last connection; it does no harm twice.
-                self.receipts.confirmed = self.receipts.from;
-                self.receipts.ids.clone_from(&self.receipts.page);
+                self.receipts.again();
                 self.resume(cursor, out);
             }
             None => {
@@ -130,7 +128,7 @@ impl InboxState {
             let up_to = change.up_to.zip(self.cursor);
             stream == Stream::User && up_to.is_some_and(|(up_to, at)| up_to.all > at.all)
         };
-        if self.asked == Asked::Nothing && data.changes.iter().any(told_more) {
+        if !self.asking && data.changes.iter().any(told_more) {
             // Another device marked announcements that did not come here yet; they have to come as they are now.
             return self.mind_gap(out);
         }
@@ -169,7 +167,7 @@ impl InboxState {
         if covers.after != cursor {
             // The answer to an older question counts from a place that we have left: what it leaves out because we
             // seemed not to have it, or brings at a newer state, we could not tell apart. The right answer follows.
-            if self.asked == Asked::Nothing && is_beyond(covers.after, cursor) {
+            if !self.asking && is_beyond(covers.after, cursor) {
                 self.mind_gap(out);
             }
             return;
@@ -207,7 +205,10 @@ impl InboxState {
             cursor.all = cursor.all.max(covers.to.all);
         }
         // A page shows that the answer is on its way, however long it takes.
-        self.asked = if more { Asked::Resume } else { Asked::Nothing };
+        self.asking = more;
+        if more {
+            out.push(Output::Expect);
+        }
         if cursor != before {
             self.fruitless = 0;
         }
@@ -220,7 +221,7 @@ impl InboxState {
     /// The position meant nothing: starts over from the server's.
     pub fn on_reset(&mut self, reset: Reset, out: &mut Vec<Output>) {
         self.cursor = Some(reset.cursor);
-        self.asked = Asked::Nothing;
+        self.asking = false;
         self.fruitless = 0;
         self.ahead.clear();
         // What lies between the old position and the page was never received, so the page is confirmed by ids.
@@ -236,17 +237,27 @@ impl InboxState {
     pub fn on_ping(&mut self, ping: PingData, out: &mut Vec<Output>) {
         let Some(cursor) = self.cursor else { return };
         let heads = Cursor { user: ping.heads.user, all: ping.heads.all, ..cursor };
-        if is_beyond(heads, cursor) {
-            match self.asked {
-                Asked::Nothing => self.mind_gap(out),
-                Asked::Resume => self.asked = Asked::ResumeLongAgo,
-                Asked::ResumeLongAgo => {
-                    self.asked = Asked::Nothing;
-                    self.mind_gap(out);
-                }
-            }
+        if !self.asking && is_beyond(heads, cursor) {
+            self.mind_gap(out);
         }
         self.tell_unread(ping.unread, out);
+    }
+
+    /// No answer came in time: the server was busy with something else and passed the question over.
+    pub fn ask_again(&mut self, out: &mut Vec<Output>) {
+        if let Some(cursor) = self.cursor.filter(|_| self.asking) {
+            self.resume(cursor, out);
+        }
+    }
+
+    /// Whether a `resume` is under way.
+    pub fn is_asking(&self) -> bool {
+        self.asking
+    }
+
+    /// The server ignored frames of ours: confirms everything again.
+    pub fn on_ignored(&mut self) {
+        self.receipts.again();
     }
 
     /// Confirmations of what was applied since the last call; ranges begin where this unbroken run began.
@@ -291,7 +302,7 @@ impl InboxState {
         // What is sent before the answer to a resume lies below the head that the answer reaches. Applying it here would
         // part our position from the one the server answers for: a change in the gap to an alert applied meanwhile would
         // come neither as a change nor as an item.
-        if self.asked != Asked::Nothing {
+        if self.asking {
             return false;
         }
         let Some(cursor) = &mut self.cursor else { return false };
@@ -317,9 +328,10 @@ impl InboxState {
     }
 
     fn resume(&mut self, cursor: Cursor, out: &mut Vec<Output>) {
-        self.asked = Asked::Resume;
+        self.asking = true;
         let resume = Resume { cursor: Some(cursor.to_string()), max: self.max };
         out.push(Output::Send(ClientFrame::Resume(resume)));
+        out.push(Output::Expect);
     }
 
     fn tell_unread(&mut self, unread: u32, out: &mut Vec<Output>) {
@@ -359,6 +371,11 @@ impl Receipts {
     fn start(&mut self, cursor: Cursor) {
         let heads = Heads { user: cursor.user, all: cursor.all };
         *self = Self { from: heads, confirmed: heads, applied: heads, ..Self::default() };
+    }
+
+    fn again(&mut self) {
+        self.confirmed = self.from;
+        self.ids.clone_from(&self.page);
     }
 
     fn applied(&mut self, stream: Stream, seq: Seq) {

@@ -202,13 +202,17 @@ impl Machine {
     /// Any frame came.
     pub fn on_life(&mut self, now: Duration) {
         self.verdict = None;
-        self.excuse(now);
+        if let Phase::Live(live) = &mut self.phase {
+            live.last_frame = now;
+        }
     }
 
     /// The application stood in the way of reading: silence until now proves nothing.
     pub fn excuse(&mut self, now: Duration) {
-        if let Phase::Live(live) = &mut self.phase {
-            live.last_frame = now;
+        match &mut self.phase {
+            Phase::Live(live) => live.last_frame = now,
+            Phase::Dialing { deadline } => *deadline = now + self.policy.connect_timeout,
+            Phase::Waiting { .. } | Phase::Stopped => {}
         }
     }
 

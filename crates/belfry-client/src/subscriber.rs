@@ -2,9 +2,10 @@
 
 use crate::address::{Address, AddressError};
 use crate::backoff::Backoff;
-use crate::driver::{Command, Delivery, Driver, Frame};
+use crate::driver::{Control, Delivery, Driver, Frame};
 use crate::event::Event;
 use crate::inbox_state::IDS_PER_FRAME;
+use crate::pace::FrameRate;
 use crate::token::{TokenPlace, TokenSource};
 use belfry_protocol::frame::{Authenticate, Presence, Selection};
 use belfry_protocol::inbox::Ack;
@@ -44,12 +45,14 @@ pub struct SubscriberOptions {
     pub max: Option<u32>,
     /// Whether receipts are sent.
     pub receipts: Receipts,
-    /// Between two confirmations, at least this.
-    pub receipt_pause: Duration,
+    /// The most that is sent; what the application says beyond it waits.
+    pub frame_rate: FrameRate,
     /// Events that wait for the application; when they are so many, the socket is not read.
     pub queue: usize,
     /// From the first packet to `connection-established`, token included.
     pub connect_timeout: Duration,
+    /// How long the answer to a resume, or its next page, may take before it is asked for again.
+    pub answer_timeout: Duration,
     /// Waits between tries.
     pub backoff: Backoff,
 }
@@ -65,9 +68,10 @@ impl SubscriberOptions {
             from: None,
             max: None,
             receipts: Receipts::default(),
-            receipt_pause: Duration::from_millis(5),
+            frame_rate: FrameRate::default(),
             queue: 256,
             connect_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(3),
             backoff: Backoff::default(),
         }
     }
@@ -95,6 +99,11 @@ impl SubscriberOptions {
     /// Whether receipts are sent.
     pub fn receipts(self, receipts: Receipts) -> Self {
         Self { receipts, ..self }
+    }
+
+    /// The most that is sent.
+    pub fn frame_rate(self, frame_rate: FrameRate) -> Self {
+        Self { frame_rate, ..self }
     }
 
     /// How many events may wait for the application.
@@ -174,7 +183,8 @@ fn standing(of: &Standing) -> Option<Cursor> {
 /// [`EventStream`] is dropped.
 #[derive(Debug, Clone)]
 pub struct Subscriber {
-    commands: mpsc::Sender<Command>,
+    frames: mpsc::Sender<Frame>,
+    controls: mpsc::Sender<Control>,
     standing: Standing,
 }
 
@@ -182,13 +192,14 @@ impl Subscriber {
     /// Begins to connect. Call it inside a tokio runtime.
     pub fn connect(options: SubscriberOptions) -> Result<(Self, EventStream), AddressError> {
         let address = Address::parse(&options.url)?;
-        let (commands_tx, commands_rx) = mpsc::channel(64);
+        let (frames_tx, frames_rx) = mpsc::channel(64);
+        let (controls_tx, controls_rx) = mpsc::channel(4);
         let (events_tx, events_rx) = mpsc::channel(options.queue.max(1));
         let standing: Standing = Arc::new(Mutex::new(options.from));
-        let driver = Driver::new(address.socket(), options, commands_rx, events_tx);
+        let driver = Driver::new(address.socket(), options, (frames_rx, controls_rx), events_tx);
         #[expect(clippy::disallowed_methods, reason = "the subscriber's one task: it ends with its stream")]
         tokio::spawn(driver.run());
-        let subscriber = Self { commands: commands_tx, standing: standing.clone() };
+        let subscriber = Self { frames: frames_tx, controls: controls_tx, standing: standing.clone() };
         Ok((subscriber, EventStream { events: events_rx, standing }))
     }
 
@@ -248,24 +259,24 @@ impl Subscriber {
         self.send(ClientFrame::Presence(presence)).await
     }
 
-    /// Sends any frame. `Ok` means written to the socket; what the server made of it comes as an event.
+    /// Sends any frame, as soon as [`SubscriberOptions::frame_rate`] allows. `Ok` means written to the socket; what the server made of it comes as an event.
     pub async fn send(&self, frame: ClientFrame) -> Result<(), NotLive> {
         let (done_tx, done_rx) = oneshot::channel();
-        let command = Command::Send(Frame { frame: Box::new(frame), done: done_tx });
-        self.commands.send(command).await.map_err(|_| NotLive)?;
+        let frame = Frame { frame: Box::new(frame), done: done_tx };
+        self.frames.send(frame).await.map_err(|_| NotLive)?;
         done_rx.await.unwrap_or(Err(NotLive))
     }
 
     /// Tries at once instead of waiting for the next try.
     pub async fn retry_now(&self) {
         // A subscriber that is over has nothing to retry.
-        let _ = self.commands.send(Command::RetryNow).await;
+        let _ = self.controls.send(Control::RetryNow).await;
     }
 
     /// Closes the connection and ends the stream of events once it is drained.
     pub async fn close(&self) {
         // One that is over is closed.
-        let _ = self.commands.send(Command::Close).await;
+        let _ = self.controls.send(Control::Close).await;
     }
 
     async fn change(&self, items: Items, frame: fn(Selection) -> ClientFrame) -> Result<(), NotLive> {

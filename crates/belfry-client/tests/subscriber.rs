@@ -1,8 +1,8 @@
 //! The subscriber against a server that follows a script, over real sockets.
 
 use belfry_client::{
-    Backoff, Connection, Event, EventStream, Items, NotLive, Origin, Receipts, StopReason, Subscriber,
-    SubscriberOptions, TokenPlace, TokenReason, TokenSource,
+    Backoff, Connection, Event, EventStream, FrameRate, Items, NotLive, Origin, Receipts, StopReason,
+    Subscriber, SubscriberOptions, TokenPlace, TokenReason, TokenSource,
 };
 use belfry_protocol::AlertId;
 use futures_util::{SinkExt, StreamExt};
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -243,6 +243,62 @@ async fn a_gap_in_live_frames_is_fetched() {
     for seq in 5..=9 {
         assert_eq!(next_alert(&mut events).await.0, seq);
     }
+}
+
+#[tokio::test]
+async fn a_question_that_was_passed_over_is_asked_again() {
+    let script = Script::new().await;
+    let answer_timeout = Duration::from_millis(50);
+    let options = SubscriberOptions { answer_timeout, ..script.options("secret") };
+    let (_subscriber, mut events) = Subscriber::connect(options).expect("is an address");
+    let (mut peer, _) = script.welcome(4).await;
+    peer.send(alert(6, json!({}))).await;
+    for _ in 0..3 {
+        assert_eq!(peer.frame("resume").await["data"]["cursor"], format!("{EPOCH}.4.0"));
+    }
+    peer.send(catch_up(4, 6)).await;
+    for seq in [5, 6] {
+        assert_eq!(next_alert(&mut events).await, (seq, Origin::CatchUp));
+    }
+}
+
+#[tokio::test]
+async fn more_than_the_server_takes_is_held_back() {
+    let script = Script::new().await;
+    let rate = FrameRate { per_second: 1_000.0, burst: 2.0 };
+    let options = script.options("secret").frame_rate(rate);
+    let (subscriber, mut events) = Subscriber::connect(options).expect("is an address");
+    let (mut peer, _) = script.welcome(0).await;
+    while !next_state(&mut events).await.is_live() {}
+    let before = Instant::now();
+    let (sent, ()) = tokio::join!(
+        async {
+            for n in 1..=50 {
+                subscriber.read(id(n)).await.expect("is live");
+            }
+            before.elapsed()
+        },
+        async {
+            for n in 1..=50 {
+                assert_eq!(peer.frame("read").await["data"]["ids"], json!([id(n)]));
+            }
+        }
+    );
+    assert!(sent >= Duration::from_millis(40), "{sent:?}");
+}
+
+#[tokio::test]
+async fn receipts_that_the_server_ignored_are_sent_again() {
+    let script = Script::new().await;
+    let (_subscriber, mut events) = Subscriber::connect(script.options("secret")).expect("is an address");
+    let (mut peer, _) = script.welcome(4).await;
+    peer.send(alert(5, json!({}))).await;
+    assert_eq!(next_alert(&mut events).await.0, 5);
+    let first = peer.ack(5).await;
+    peer.send(json!({"type": "error", "timestamp": "2026-01-02T03:04:05Z",
+        "data": {"code": "rate-limited", "message": "m", "retry_after_ms": 10, "docs": "/"}}))
+        .await;
+    assert_eq!(peer.ack(5).await, first);
 }
 
 #[tokio::test]
