@@ -11,6 +11,7 @@ mod link;
 mod read_kind;
 mod reader;
 mod reload;
+mod sample;
 mod schema;
 mod set;
 mod template;

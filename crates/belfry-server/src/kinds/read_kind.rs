@@ -6,8 +6,9 @@ use super::kind::{DeclaredAction, Kind, Latecomers, ReadKind, Texts, default_eve
 use super::ladder::{self, Ladder};
 use super::link::check_link_template;
 use super::reader::{Fields, Found, Reader, json_of, text_of, wrong_type};
+use super::sample;
 use super::schema::Schema;
-use super::template::{Templates, is_locale};
+use super::template::{AlertFacts, Facts, Templates, is_locale};
 use belfry_protocol::alert::{ACTIONS_MAX, KEY_BYTES_MAX};
 use belfry_protocol::frame::is_reserved_kind;
 use belfry_protocol::ladder::OnlyIf;
@@ -87,7 +88,7 @@ fn read_fields(
 ) -> Option<Kind> {
     let name = read_name(reader, fields);
     let (schema, schema_file) = read_schema(reader, fields, file, open);
-    let texts = read_texts(reader, fields, schema.as_ref(), options);
+    let (texts, places) = read_texts(reader, fields, schema.as_ref(), options);
     let severity = fields.choice(reader, "severity", &SEVERITIES).unwrap_or_default();
     let expires_after = read_expiry(reader, fields);
     let declared = fields.value("ladder").is_some();
@@ -108,7 +109,7 @@ fn read_fields(
     let breaks_through = fields.flag(reader, "breaks_through").unwrap_or_default();
     let linger = fields.duration(reader, "linger").map(|found| found.value);
     let name = name?;
-    Some(Kind {
+    let kind = Kind {
         file: file.to_owned(),
         category: category.unwrap_or_else(|| name.clone()),
         severity,
@@ -123,7 +124,36 @@ fn read_fields(
         schema_file,
         texts,
         name,
-    })
+    };
+    if !reader.has_errors() {
+        try_templates(reader, &kind, &places);
+    }
+    Some(kind)
+}
+
+/// Runs every template on the smallest payload: one that prints an optional field without asking for it would
+/// otherwise be found by the first alert that lacks the field.
+fn try_templates(reader: &mut Reader<'_>, kind: &Kind, places: &[(String, Range<usize>)]) {
+    let Some(data) = kind.schema().and_then(sample::smallest) else {
+        return;
+    };
+    let alert = AlertFacts {
+        id: "01998e5f-0000-7000-8000-000000000000",
+        kind: &kind.name,
+        severity: kind.severity,
+        created_at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let facts = Facts::new(&data, &alert, None);
+    for (name, at) in places {
+        let known = reader.faults.iter().any(|known| known.field == *name);
+        if let (false, Err(fault)) = (known, kind.texts.templates.render(name, &facts)) {
+            let complaint = Complaint::warning(
+                format!("with the required fields alone the template fails: {}", fault.problem),
+                "Guard optional fields, or make them required; such an alert would be refused",
+            );
+            reader.say(Some(at), name, complaint);
+        }
+    }
 }
 
 fn read_name(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<String> {
@@ -244,7 +274,7 @@ fn read_texts(
     fields: &Fields<'_, '_>,
     schema: Option<&Schema>,
     options: &KindsOptions,
-) -> Texts {
+) -> (Texts, Vec<(String, Range<usize>)>) {
     let mut texts = Texts {
         templates: Templates::new(),
         locales: Vec::new(),
@@ -252,7 +282,12 @@ fn read_texts(
         link_schemes: options.link_schemes.clone(),
         default_locale: options.default_locale.clone(),
     };
-    let mut compiler = Compiler { templates: &mut texts.templates, schema, schemes: &options.link_schemes };
+    let mut compiler = Compiler {
+        templates: &mut texts.templates,
+        schema,
+        schemes: &options.link_schemes,
+        places: Vec::new(),
+    };
     for key in ["collapse", "thread"] {
         compiler.text(reader, fields, key);
     }
@@ -270,7 +305,8 @@ fn read_texts(
     }
     texts.locales = read_locales(reader, fields, &mut compiler);
     texts.actions = read_actions(reader, fields, &mut compiler);
-    texts
+    let places = compiler.places;
+    (texts, places)
 }
 
 /// Compiles templates under their whole names.
@@ -278,10 +314,13 @@ struct Compiler<'a> {
     templates: &'a mut Templates,
     schema: Option<&'a Schema>,
     schemes: &'a [String],
+    /// Where each template stands in the file.
+    places: Vec<(String, Range<usize>)>,
 }
 
 impl Compiler<'_> {
     fn compile(&mut self, reader: &mut Reader<'_>, found: &Found<String>) {
+        self.places.push((found.field.clone(), found.at.clone()));
         for complaint in self.templates.add(&found.field, &found.value, self.schema.map(Schema::source)) {
             reader.say(Some(&found.at), found.field.clone(), complaint);
         }

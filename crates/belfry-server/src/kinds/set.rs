@@ -188,9 +188,13 @@ pub(super) fn kind_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 pub(super) fn read_text(file: &Path) -> Result<String, String> {
     use io::Read;
     let mut text = String::new();
-    let opened = fs::File::open(file).map_err(|error| error.to_string())?;
-    let read =
-        opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let says = |error: io::Error| error.to_string();
+    // Opening a pipe would wait for its writer for ever.
+    if !fs::metadata(file).map_err(says)?.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    let opened = fs::File::open(file).map_err(says)?;
+    let read = opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(says)?;
     if read as u64 > FILE_BYTES_MAX {
         return Err(format!("it has more than {FILE_BYTES_MAX} bytes"));
     }

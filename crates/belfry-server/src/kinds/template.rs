@@ -184,12 +184,7 @@ fn check_name(name: &str, globals: &[&str], schema: Option<&serde_json::Value>) 
     };
     match first {
         "alert" => below(&BELOW_ALERT),
-        "user" => below(&BELOW_USER).or_else(|| {
-            Some(Complaint::warning(
-                "one text goes to all recipients of a live alert, so `user` is usually not there",
-                "Guard it with {% if user %}…{% endif %}",
-            ))
-        }),
+        "user" => below(&BELOW_USER),
         "data" => schema.and_then(|schema| check_data_path(schema, schema, parts, &mut "data".to_owned(), 0)),
         other if globals.contains(&other) => None,
         other => Some(Complaint::error(
@@ -252,8 +247,11 @@ fn explain(error: &minijinja::Error) -> String {
     let line =
         error.line().filter(|line| *line > 1).map(|line| format!(" (line {line})")).unwrap_or_default();
     match (error.kind(), place) {
-        (ErrorKind::UndefinedError, Some(place)) => format!(
+        (ErrorKind::UndefinedError, Some(place)) if place.chars().all(is_path) => format!(
             "`{place}`{line} is not in this alert; send it, or write {{{{ {place} | default(\"…\") }}}} or {{% if … %}}"
+        ),
+        (ErrorKind::UndefinedError, Some(place)) => format!(
+            "`{place}`{line} uses a field that is not in this alert; send it, or write `(data.field | default)` there"
         ),
         (ErrorKind::OutOfFuel, _) => {
             "it takes too many steps; loop over fewer items, for example `data.deals[:10]`".to_owned()
@@ -263,6 +261,11 @@ fn explain(error: &minijinja::Error) -> String {
         }
         _ => format!("{}{line}", said(error)),
     }
+}
+
+/// What the name of a value is made of, in contrast to a statement.
+fn is_path(character: char) -> bool {
+    character.is_alphanumeric() || matches!(character, '.' | '_' | '[' | ']')
 }
 
 /// The engine's own words without its place, which we say ourselves.

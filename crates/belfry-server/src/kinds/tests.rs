@@ -405,8 +405,9 @@ title = "{{ data.sorce }} {{ data.deep.iner }} {{ data.deep.inner }} {% for x in
     warned(
         &open,
         &[
-            "k.toml:4: warning: `thread`: one text goes to all recipients of a live alert, so `user` is usually not \
-             there. Guard it with {% if user %}…{% endif %}.",
+            "k.toml:4: warning: `thread`: with the required fields alone the template fails: `user.name` is not in \
+             this alert; send it, or write {{ user.name | default(\"…\") }} or {% if … %}. Guard optional fields, or \
+             make them required; such an alert would be refused.",
             "k.toml:11: warning: `templates.en.title`: the schema names no field `data.sorce`. Write `data.source`, \
              or add the field to the schema.",
         ],
@@ -425,6 +426,43 @@ fn an_undefined_value_is_refused_when_it_is_printed_but_may_be_asked_for() {
         "the template `templates.en.title` failed: `data.source` is not in this alert; send it, or write \
          {{ data.source | default(\"…\") }} or {% if … %}"
     );
+}
+
+#[test]
+fn an_optional_field_that_is_printed_without_asking_is_found_in_the_file() {
+    let text = r#"
+kind = "k"
+[schema]
+type = "object"
+required = ["source"]
+properties = { source.type = "string", more.type = "string" }
+[templates.en]
+title = "{{ data.source }}"
+body = "{{ data.more }}"
+[templates.de]
+title = "{{ data.source }}"
+body = "{% if data.more %}{{ data.more }}{% endif %}"
+"#;
+    warned(
+        text,
+        &[
+            "k.toml:9: warning: `templates.en.body`: with the required fields alone the template fails: `data.more` is \
+           not in this alert; send it, or write {{ data.more | default(\"…\") }} or {% if … %}. Guard optional \
+           fields, or make them required; such an alert would be refused.",
+        ],
+    );
+}
+
+#[test]
+fn a_comparison_with_an_undefined_value_says_how_to_write_it() {
+    let text = |condition: &str| {
+        format!("kind = \"k\"\n[templates.en]\ntitle = \"a{{% if {condition} == 'x' %}}b{{% endif %}}\"")
+    };
+    assert_eq!(
+        render(&kind(&text("data.x")), json!({})).expect_err("compares nothing").problem,
+        "`if data.x == 'x'` uses a field that is not in this alert; send it, or write `(data.field | default)` there"
+    );
+    assert_eq!(render(&kind(&text("(data.x | default)")), json!({})).expect("renders").title, "a");
 }
 
 #[test]
