@@ -4,7 +4,7 @@ use super::failure::{Exit, Failure};
 use super::out::{BAD, DIM, GOOD, NAME, Out, STRONG, WARN, styled};
 use super::settings::Common;
 use crate::config::Config;
-use crate::kinds::{Gravity, Kind, KindFault, Kinds, KindsOptions};
+use crate::kinds::{Gravity, Kind, KindFault, Kinds, KindsOptions, typescript};
 use std::path::PathBuf;
 
 /// Declared kinds of alerts
@@ -12,6 +12,16 @@ use std::path::PathBuf;
 pub(crate) enum KindsCommand {
     /// Check the kind files: every fault with file, line and remedy, and each ladder as a timeline
     Check(KindsFolder),
+}
+
+/// Flags of `belfry types`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Types {
+    #[command(flatten)]
+    folder: KindsFolder,
+    /// Write to this file instead of printing
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 /// Which folder.
@@ -80,6 +90,30 @@ pub(crate) fn run(command: KindsCommand, common: &Common, out: &mut Out) -> Resu
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(Failure::silent(Exit::Failed)) }
+}
+
+/// TypeScript for an application's kinds.
+pub(crate) fn types(arguments: Types, common: &Common, out: &mut Out) -> Result<(), Failure> {
+    let config = common.load()?;
+    let dir = arguments.folder.find(&config)?;
+    let kinds = match Kinds::load(&dir, &options(&config)) {
+        Ok(kinds) => kinds,
+        Err(faults) => {
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            return Err(Failure::failed(lines.join("\n")).remedy("correct the kinds first; `belfry kinds check`"));
+        }
+    };
+    let text = typescript(&kinds);
+    let Some(file) = &arguments.output else { return out.raw(&text) };
+    // A file that stays as it is keeps its time, so that watching compilers rest.
+    if std::fs::read_to_string(file).is_ok_and(|old| old == text) {
+        out.remark(styled(DIM, format_args!("`{}` is up to date", file.display())));
+        return Ok(());
+    }
+    std::fs::write(file, text)
+        .map_err(|error| Failure::failed(format!("`{}` cannot be written: {error}", file.display())))?;
+    out.remark(styled(DIM, format_args!("wrote `{}`", file.display())));
+    Ok(())
 }
 
 fn report(kind: &Kind) -> KindReport<'_> {
@@ -153,6 +187,19 @@ mod tests {
             assert_eq!(ended.unwrap_err().exit, Exit::Failed);
             assert!(text.contains("severty"), "{text}");
         }
+    }
+
+    #[test]
+    fn types_are_printed_or_written() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.toml"), "kind = \"deal-notification\"\n").unwrap();
+        let file = folder.path().join("kinds.ts");
+        let arguments = |output| Types { folder: KindsFolder { dir: Some(folder.path().to_owned()) }, output };
+        let (mut out, printed) = kept(false);
+        types(arguments(None), &Common::default(), &mut out).unwrap();
+        assert!(printed.text().contains("deal-notification"), "{}", printed.text());
+        types(arguments(Some(file.clone())), &Common::default(), &mut out).unwrap();
+        assert_eq!(printed.text(), std::fs::read_to_string(&file).unwrap() + &format!("wrote `{}`\n", file.display()));
     }
 
     #[test]

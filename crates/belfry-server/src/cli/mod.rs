@@ -55,6 +55,8 @@ enum Command {
     /// Declared kinds of alerts
     #[command(subcommand)]
     Kinds(kinds::KindsCommand),
+    /// Print TypeScript for the declared kinds
+    Types(kinds::Types),
     /// API keys of back ends
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
@@ -123,6 +125,7 @@ async fn dispatch(cli: Cli, out: &mut Out) -> Result<(), Failure> {
         Command::Token(arguments) => token::run(arguments, &common, now, out),
         Command::Trace(arguments) => trace::run(arguments, &common, out).await,
         Command::Revoke(arguments) => revoke::run(arguments, &common, now.at, out).await,
+        Command::Types(arguments) => kinds::types(arguments, &common, out),
         Command::ApiKey(command) => api_key::run(command, out),
         Command::CheckConfig => check_config::run(&common.sources(Vec::new()), out),
         Command::Doctor(arguments) => Box::pin(doctor::run(arguments, &common, now, out)).await,
