@@ -54,7 +54,13 @@ fn every_command_has_help() {
 fn the_exit_codes_stand_in_the_help() {
     let folder = tempfile::tempdir().unwrap();
     let help = stdout(&run(folder.path(), &["--help"]));
-    for line in ["0    done", "2    usage", "3    the server cannot be reached", "4    the server refused", "130  interrupted"] {
+    for line in [
+        "0    done",
+        "2    usage",
+        "3    the server cannot be reached",
+        "4    the server refused",
+        "130  interrupted",
+    ] {
         assert!(help.contains(line), "{help}");
     }
 }
@@ -66,7 +72,9 @@ fn unknown_flags_and_faulty_configuration_are_usage_errors() {
     std::fs::write(folder.path().join("belfry.toml"), "[server]\nlisen = 1\n").unwrap();
     let output = run(folder.path(), &["token", "--user", "ann"]);
     assert_eq!(code(&output), 2);
-    assert!(stderr(&output).contains("belfry.toml:2: `server.lisen` is not a key; did you mean `server.listen`?"));
+    assert!(
+        stderr(&output).contains("belfry.toml:2: `server.lisen` is not a key; did you mean `server.listen`?")
+    );
     assert_eq!(stdout(&output), "");
 }
 
@@ -76,7 +84,11 @@ fn serve_without_keys_says_all_that_is_missing() {
     let output = run(folder.path(), &["serve"]);
     assert_eq!(code(&output), 2);
     let text = stderr(&output);
-    assert!(text.contains("`auth.jwt_secret`: there is no key") && text.contains("`api_keys`: there is no API key"), "{text}");
+    assert!(
+        text.contains("`auth.jwt_secret`: there is no key")
+            && text.contains("`api_keys`: there is no API key"),
+        "{text}"
+    );
     assert!(!text.contains('\u{1b}'), "no colour when nobody looks: {text}");
     assert!(!folder.path().join("belfry-data").exists(), "nothing is made before the configuration is safe");
 }
@@ -109,7 +121,11 @@ fn without_an_api_key_the_remedy_is_named() {
 fn a_token_goes_to_standard_output_alone() {
     let folder = tempfile::tempdir().unwrap();
     let secret = "a secret that is long enough for HS256";
-    let output = belfry(folder.path()).args(["token", "--user", "ann"]).env("BELFRY_JWT_SECRET", secret).output().unwrap();
+    let output = belfry(folder.path())
+        .args(["token", "--user", "ann"])
+        .env("BELFRY_JWT_SECRET", secret)
+        .output()
+        .unwrap();
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert_eq!(stdout(&output).trim().split('.').count(), 3);
     assert_eq!(stderr(&output), "", "remarks are for terminals");
@@ -120,6 +136,7 @@ fn the_references_and_the_api_description_are_printed() {
     let folder = tempfile::tempdir().unwrap();
     assert!(stdout(&run(folder.path(), &["reference", "configuration"])).starts_with("# Configuration\n"));
     assert!(stdout(&run(folder.path(), &["reference", "command-line"])).starts_with("# Command line\n"));
-    let document: serde_json::Value = serde_json::from_str(&stdout(&run(folder.path(), &["openapi"]))).unwrap();
+    let document: serde_json::Value =
+        serde_json::from_str(&stdout(&run(folder.path(), &["openapi"]))).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
 }

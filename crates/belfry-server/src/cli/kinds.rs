@@ -100,7 +100,9 @@ pub(crate) fn types(arguments: Types, common: &Common, out: &mut Out) -> Result<
         Ok(kinds) => kinds,
         Err(faults) => {
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            return Err(Failure::failed(lines.join("\n")).remedy("correct the kinds first; `belfry kinds check`"));
+            return Err(
+                Failure::failed(lines.join("\n")).remedy("correct the kinds first; `belfry kinds check`")
+            );
         }
     };
     let text = typescript(&kinds);
@@ -194,12 +196,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a.toml"), "kind = \"deal-notification\"\n").unwrap();
         let file = folder.path().join("kinds.ts");
-        let arguments = |output| Types { folder: KindsFolder { dir: Some(folder.path().to_owned()) }, output };
+        let arguments =
+            |output| Types { folder: KindsFolder { dir: Some(folder.path().to_owned()) }, output };
         let (mut out, printed) = kept(false);
         types(arguments(None), &Common::default(), &mut out).unwrap();
         assert!(printed.text().contains("deal-notification"), "{}", printed.text());
         types(arguments(Some(file.clone())), &Common::default(), &mut out).unwrap();
-        assert_eq!(printed.text(), std::fs::read_to_string(&file).unwrap() + &format!("wrote `{}`\n", file.display()));
+        assert_eq!(
+            printed.text(),
+            std::fs::read_to_string(&file).unwrap() + &format!("wrote `{}`\n", file.display())
+        );
     }
 
     #[test]

@@ -311,7 +311,19 @@ mod tests {
     fn dev_prints_what_to_do_next() {
         let (mut out, written) = kept(false);
         welcome().print(&mut out).unwrap();
-        insta::assert_snapshot!(written.text(), @"");
+        insta::assert_snapshot!(written.text(), @r#"
+
+    Belfry is running on http://127.0.0.1:8787  data and keys in ./belfry-data
+    Page      http://127.0.0.1:8787/
+    Watch     target/debug/belfry tail --user ann
+    Token     eyJ
+              of the user ann, for seven days; `target/debug/belfry token` makes others
+    Publish  
+    curl -sS http://127.0.0.1:8787/v1/alerts \
+      -H "Authorization: Bearer $(cat belfry-data/api-key)" \
+      -H 'Content-Type: application/json' \
+      -d '{"data":{"deals":[{"best_price_in_cents":149,"item_name":"Oat milk","store_id":12,"store_name":"Corner Market"}],"message":"Oat milk is 1.49 at the Corner Market","user_id":"ann"},"kind":"deal-notification","title":"1 new deal near you","to":{"user":"ann"}}'
+    "#);
     }
 
     #[test]
