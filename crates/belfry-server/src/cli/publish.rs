@@ -105,10 +105,10 @@ pub(crate) async fn run(
     let publisher = publisher(&remote)?;
     if let Some(file) = &arguments.file {
         let key = arguments.idempotency_key.as_deref();
-        return super::publish_batch::run(&publisher, file, key, out).await;
+        return super::publish_batch::run(&publisher, &remote.url(), file, key, out).await;
     }
     let alert = alert(arguments, now)?;
-    let answer = publisher.publish(&alert).await.map_err(|error| failure(&error))?;
+    let answer = publisher.publish(&alert).await.map_err(|error| failure(&error, &remote.url()))?;
     if out.is_json() {
         return out.json(&answer);
     }
@@ -121,16 +121,18 @@ fn publisher(remote: &Remote) -> Result<Publisher, Failure> {
         retry: RetryPolicy { attempts: 3, ..RetryPolicy::default() },
         ..PublisherOptions::new(remote.url(), remote.api_key()?.expose_secret())
     };
-    Publisher::with_options(options).map_err(|error| failure(&error))
+    Publisher::with_options(options).map_err(|error| failure(&error, &remote.url()))
 }
 
 /// What a failed publish means for the exit code.
-pub(super) fn failure(error: &PublishError) -> Failure {
+pub(super) fn failure(error: &PublishError, url: &str) -> Failure {
     match error {
         PublishError::Refused(problem) => Failure::of_problem(problem),
         PublishError::Unavailable { problem: Some(problem), .. } => Failure::of_problem(problem),
-        PublishError::Unavailable { .. } => Failure::unreachable(harmless(&error.to_string()))
-            .remedy("start `belfry dev` or `belfry serve`, or give another `--url`"),
+        PublishError::Unavailable { detail, .. } => {
+            Failure::unreachable(format!("{url} cannot be reached: {}", harmless(detail)))
+                .remedy("start `belfry dev` or `belfry serve`, or give another `--url`")
+        }
         PublishError::Unexpected { .. } => Failure::refused(harmless(&error.to_string()))
             .remedy("check that `--url` leads to Belfry and not to something else"),
         PublishError::Misconfigured(text) => Failure::usage(text.clone()),

@@ -27,6 +27,7 @@ type SharedLines = Arc<Mutex<Lines>>;
 
 pub(super) async fn run(
     publisher: &Publisher,
+    url: &str,
     file: &Path,
     idempotency_key: Option<&str>,
     out: &mut Out,
@@ -46,7 +47,7 @@ pub(super) async fn run(
             Ok(answer) => BatchResult::accepted(line, answer),
             Err(PublishError::Refused(problem)) => BatchResult::refused(line, *problem),
             // Without a server the lines that follow would fare no better.
-            Err(error) => break Err((line, failure(&error))),
+            Err(error) => break Err((line, failure(&error, url))),
         };
         tally.report(&result, out, &bar)?;
     };

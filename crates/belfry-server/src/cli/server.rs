@@ -265,23 +265,25 @@ impl Welcome {
              -H 'Content-Type: application/json' \\\n  -d {}",
             self.url,
             quoted(key_file),
-            quoted(&self.example().to_string())
+            quoted(&self.example())
         )
     }
 
-    fn example(&self) -> serde_json::Value {
-        let to = json!({"user": EXAMPLE_USER});
+    /// The body to publish: of a kind that this server accepts.
+    fn example(&self) -> String {
         let is_usable = self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == "deal-notification");
         match self.kinds.first().filter(|_| !is_usable) {
-            Some(kind) => json!({"to": to, "kind": kind, "title": "The bells ring", "data": {}}),
-            None => json!({"to": to, "kind": "deal-notification", "title": "1 new deal near you", "data": {
-                "user_id": EXAMPLE_USER,
-                "message": "Oat milk is 1.49 at the Corner Market",
-                "deals": [{"item_name": "Oat milk", "best_price_in_cents": 149, "store_name": "Corner Market", "store_id": 12}],
-            }}),
+            Some(kind) => format!(
+                r#"{{"to":{{"user":"{EXAMPLE_USER}"}},"kind":{},"title":"The bells ring","data":{{}}}}"#,
+                serde_json::Value::from(kind.as_str())
+            ),
+            None => DEAL_EXAMPLE.to_owned(),
         }
     }
 }
+
+/// Fits the shipped kind, and shows a title where no kinds are declared.
+const DEAL_EXAMPLE: &str = r#"{"to":{"user":"ann"},"kind":"deal-notification","title":"A deal on oat milk","data":{"user_id":"ann","message":"1.49 at the Corner Market","deals":[{"item_name":"Oat milk","best_price_in_cents":149,"store_name":"Corner Market","store_id":12}]}}"#;
 
 /// Text as one word of a POSIX shell.
 fn quoted(text: &str) -> String {
@@ -322,14 +324,14 @@ mod tests {
     curl -sS http://127.0.0.1:8787/v1/alerts \
       -H "Authorization: Bearer $(cat belfry-data/api-key)" \
       -H 'Content-Type: application/json' \
-      -d '{"data":{"deals":[{"best_price_in_cents":149,"item_name":"Oat milk","store_id":12,"store_name":"Corner Market"}],"message":"Oat milk is 1.49 at the Corner Market","user_id":"ann"},"kind":"deal-notification","title":"1 new deal near you","to":{"user":"ann"}}'
+      -d '{"to":{"user":"ann"},"kind":"deal-notification","title":"A deal on oat milk","data":{"user_id":"ann","message":"1.49 at the Corner Market","deals":[{"item_name":"Oat milk","best_price_in_cents":149,"store_name":"Corner Market","store_id":12}]}}'
     "#);
     }
 
     #[test]
     fn the_example_is_an_alert_and_fits_the_declared_kinds() {
         let parse = |welcome: &Welcome| {
-            serde_json::from_value::<belfry_protocol::NewAlert>(welcome.example())
+            serde_json::from_str::<belfry_protocol::NewAlert>(&welcome.example())
                 .map(|alert| alert.kind)
                 .unwrap()
         };
