@@ -1,9 +1,11 @@
 //! What goes into the store and comes out of it.
 
+pub use belfry_protocol::frame::Heads;
 use belfry_protocol::inbox::ChangedTo;
 use belfry_protocol::user::UserProfile;
-use belfry_protocol::{Action, AlertId, Audience, DoNotDisturb, Epoch, ItemState, Level, Seq, Severity, Stream, UserId};
-pub use belfry_protocol::frame::Heads;
+use belfry_protocol::{
+    Action, AlertId, Audience, DoNotDisturb, Epoch, ItemState, Level, Seq, Severity, Stream, UserId,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +42,9 @@ pub enum EngineOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Written by a newer version.
-    #[error("the store at `{path}` has schema {found}, this version knows {known}: start the newer version, or restore a backup made by this one")]
+    #[error(
+        "the store at `{path}` has schema {found}, this version knows {known}: start the newer version, or restore a backup made by this one"
+    )]
     NewerSchema {
         /// The file.
         path: String,
@@ -50,7 +54,9 @@ pub enum OpenError {
         known: u32,
     },
     /// Another process is using it.
-    #[error("the store at `{path}` is in use by another process: stop it, or give this one its own `data_dir`")]
+    #[error(
+        "the store at `{path}` is in use by another process: stop it, or give this one its own `data_dir`"
+    )]
     InUse {
         /// The file.
         path: String,
@@ -179,6 +185,8 @@ pub struct Published {
     pub all_seq: Option<Seq>,
     /// For everyone with a collapse key: the announcement it took the place of.
     pub all_replaced: Option<AlertId>,
+    /// For everyone, where too many were active: the oldest left before this one came, with a number of its own.
+    pub all_removed: Option<AllChange>,
     /// A fan-out was made: wake whoever calls `expand_fanout`.
     pub fanout: bool,
 }

@@ -1,0 +1,117 @@
+//! Reading connections, each with a thread of its own.
+
+use crate::StoreError;
+use crate::error::{Sql, is_disk_fault, store_error};
+use crate::memory::lock;
+use crate::schema::connect_reader;
+use rusqlite::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Reads that may wait; beyond it callers get [`StoreError::Overloaded`].
+const QUEUE_MAX: usize = 1_024;
+
+type Job = Box<dyn FnOnce(&mut ReadConnection) + Send>;
+
+/// The pool.
+pub(crate) struct Readers {
+    queue: Mutex<Option<SyncSender<Job>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct ReadConnection {
+    path: PathBuf,
+    busy_timeout: Duration,
+    conn: Option<Connection>,
+}
+
+impl ReadConnection {
+    fn transaction<T>(&mut self, body: impl FnOnce(&Connection) -> Sql<T>) -> Result<T, StoreError> {
+        let result = catch_unwind(AssertUnwindSafe(|| self.attempt(body)));
+        let result = match result {
+            Ok(result) => result.map_err(|error| (is_disk_fault(&error), store_error(&error))),
+            Err(_) => Err((true, StoreError::Internal("a read panicked".to_owned()))),
+        };
+        result.map_err(|(reconnect, error)| {
+            if reconnect {
+                self.conn = None;
+            }
+            error
+        })
+    }
+
+    fn attempt<T>(&mut self, body: impl FnOnce(&Connection) -> Sql<T>) -> Sql<T> {
+        if self.conn.is_none() {
+            self.conn = Some(connect_reader(&self.path, self.busy_timeout)?);
+        }
+        let conn = self.conn.as_ref().expect("it was just made");
+        // One snapshot for all statements of a read.
+        conn.prepare_cached("BEGIN")?.execute([])?;
+        let result = body(conn);
+        let end = conn.prepare_cached("ROLLBACK")?.execute([]);
+        let value = result?;
+        end?;
+        Ok(value)
+    }
+}
+
+impl Readers {
+    /// Starts the threads.
+    pub(crate) fn start(path: &Path, count: usize, busy_timeout: Duration) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel::<Job>(QUEUE_MAX);
+        let receiver = Arc::new(Mutex::new(receiver));
+        let mut threads = Vec::new();
+        for number in 0..count.max(1) {
+            let receiver = Arc::clone(&receiver);
+            let mut connection = ReadConnection { path: path.to_owned(), busy_timeout, conn: None };
+            let thread = std::thread::Builder::new()
+                .name(format!("store-reader-{number}"))
+                .spawn(move || run(&receiver, &mut connection))?;
+            threads.push(thread);
+        }
+        Ok(Self { queue: Mutex::new(Some(sender)), threads: Mutex::new(threads) })
+    }
+
+    /// Runs `body` in a read transaction. It stays short: pages, never whole tables.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        body: impl FnOnce(&Connection) -> Sql<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // The caller may have gone.
+            let _ = answer.send(connection.transaction(body));
+        });
+        let queue = lock(&self.queue).clone().ok_or(StoreError::Closed)?;
+        match queue.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(StoreError::Overloaded),
+            Err(TrySendError::Disconnected(_)) => return Err(StoreError::Closed),
+        }
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Ends the threads when their queue is empty.
+    pub(crate) fn stop(&self) {
+        drop(lock(&self.queue).take());
+        for thread in lock(&self.threads).drain(..) {
+            // A reader catches its panics.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(receiver: &Mutex<Receiver<Job>>, connection: &mut ReadConnection) {
+    loop {
+        let job = lock(receiver).recv();
+        match job {
+            Ok(job) => job(connection),
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Receipts: noted in memory at once, written by the writer with the next commit that is due.
+
+use crate::alerts::{self, Form};
+use crate::announcements;
+use crate::error::Sql;
+use crate::memory::{Memory, Noted, lock};
+use crate::ranges::Ranges;
+use crate::settle::settle_user;
+use crate::state;
+use crate::txn::Txn;
+use crate::{AckRow, StoreError};
+use belfry_protocol::{AlertId, Level, Stream, UserId};
+use rusqlite::params;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Most receipts (users with ranges, and named alerts) that wait for the disk.
+const PENDING_MAX: usize = 65_536;
+/// Named alerts written with one commit.
+const NAMED_PER_FLUSH: usize = 2_000;
+
+/// A receipt that memory cannot hold beside its user.
+#[derive(Debug, Clone)]
+enum Named {
+    /// These alerts reached this level.
+    Ids { ids: Vec<AlertId>, level: Level },
+    /// A range of a user who was not warm.
+    Range { stream: Stream, after: u64, up_to: u64 },
+}
+
+/// A receipt with its user and moment.
+#[derive(Debug, Clone)]
+struct Waiting {
+    user: UserId,
+    what: Named,
+    now: i64,
+}
+
+/// What waits for the disk.
+#[derive(Default)]
+pub(crate) struct Pending {
+    queue: Mutex<Queue>,
+    count: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Users whose ranges in memory are newer than on disk.
+    dirty: Vec<UserId>,
+    named: std::collections::VecDeque<Waiting>,
+}
+
+/// What one flush took, so that a failed transaction can give it back.
+#[derive(Default)]
+pub(crate) struct Taken {
+    dirty: Vec<UserId>,
+    named: Vec<Waiting>,
+}
+
+impl Pending {
+    /// How many wait.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Notes a receipt. `true`: it is the first one that waits, so the writer has to be told.
+    pub(crate) fn note(
+        &self,
+        memory: &Memory,
+        user: &UserId,
+        ack: AckRow,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let what = match ack {
+            AckRow::Range { stream, after, up_to } => {
+                match memory.note_range(user, stream == Stream::All, after.0, up_to.0) {
+                    Noted::Known => return Ok(false),
+                    Noted::Full => return Err(StoreError::Overloaded),
+                    Noted::Dirty => {
+                        // It stands in memory already, so it is kept whatever the queue holds: it is one per user.
+                        let first = self.count.fetch_add(1, Ordering::Relaxed) == 0;
+                        lock(&self.queue).dirty.push(user.clone());
+                        return Ok(first);
+                    }
+                    Noted::Cold => Named::Range { stream, after: after.0, up_to: up_to.0 },
+                }
+            }
+            AckRow::Ids { ids, .. } if ids.is_empty() => return Ok(false),
+            AckRow::Ids { ids, level } => Named::Ids { ids, level },
+        };
+        let weight = what.weight();
+        if self.count() + weight > PENDING_MAX {
+            return Err(StoreError::Overloaded);
+        }
+        // Counted first, so that a flush never takes away more than was added.
+        let first = self.count.fetch_add(weight, Ordering::Relaxed) == 0;
+        lock(&self.queue).named.push_back(Waiting { user: user.clone(), what, now });
+        Ok(first)
+    }
+
+    fn take(&self) -> Taken {
+        let mut queue = lock(&self.queue);
+        let mut taken = Taken { dirty: std::mem::take(&mut queue.dirty), named: Vec::new() };
+        let mut weight = 0;
+        while weight < NAMED_PER_FLUSH
+            && let Some(waiting) = queue.named.pop_front()
+        {
+            weight += waiting.what.weight();
+            taken.named.push(waiting);
+        }
+        taken
+    }
+
+    /// After COMMIT.
+    pub(crate) fn done(&self, taken: &Taken) {
+        self.count.fetch_sub(taken.weight(), Ordering::Relaxed);
+    }
+
+    /// After a failed transaction.
+    pub(crate) fn give_back(&self, memory: &Memory, taken: Taken) {
+        let mut queue = lock(&self.queue);
+        for user in taken.dirty {
+            let again = memory.with_receipts(&user, |receipts| !std::mem::replace(&mut receipts.dirty, true));
+            if again == Some(true) {
+                queue.dirty.push(user);
+            } else {
+                // It was erased, or noted again meanwhile: then it is counted twice.
+                self.count.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        for waiting in taken.named.into_iter().rev() {
+            queue.named.push_front(waiting);
+        }
+    }
+
+    /// Writes what waits, as a part of this transaction.
+    pub(crate) fn flush(&self, txn: &mut Txn<'_>, taken: &mut Taken) -> Sql<()> {
+        *taken = self.take();
+        let mut ranges = Vec::with_capacity(taken.dirty.len());
+        for user in &taken.dirty {
+            // From here on a new receipt makes the user dirty again.
+            let copy = txn.memory.with_receipts(user, |receipts| {
+                receipts.dirty = false;
+                (receipts.user.clone(), receipts.all.clone())
+            });
+            if let Some((user_ranges, all_ranges)) = copy {
+                ranges.push((user, user_ranges, all_ranges));
+            }
+        }
+        for (user, user_ranges, all_ranges) in ranges {
+            write_ranges(txn, user, user_ranges, all_ranges)?;
+        }
+        for waiting in &taken.named {
+            match &waiting.what {
+                Named::Ids { ids, level } => raise(txn, &waiting.user, ids, *level, waiting.now)?,
+                Named::Range { stream, after, up_to } => {
+                    cold_range(txn, &waiting.user, *stream, *after, *up_to)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Named {
+    fn weight(&self) -> usize {
+        match self {
+            Named::Ids { ids, .. } => ids.len(),
+            Named::Range { .. } => 1,
+        }
+    }
+}
+
+impl Taken {
+    fn weight(&self) -> usize {
+        self.dirty.len() + self.named.iter().map(|waiting| waiting.what.weight()).sum::<usize>()
+    }
+}
+
+/// Writes a user's ranges; the lowest of too many go to the items.
+fn write_ranges(txn: &mut Txn<'_>, user: &UserId, mut of_user: Ranges, mut of_all: Ranges) -> Sql<()> {
+    if txn.user(user)?.is_none() {
+        return Ok(());
+    }
+    let spilled = of_user.overflow().to_vec();
+    if let Some(last) = spilled.last().copied() {
+        settle_user(txn, user)?;
+        let user_key = txn.held(user).core.key;
+        for (after, up_to) in &spilled {
+            txn.conn
+                .prepare_cached(
+                    "UPDATE notifications SET level = 1 WHERE user_key = ?1 AND seq > ?2 AND seq <= ?3 AND level < 1",
+                )?
+                .execute(params![user_key, *after as i64, *up_to as i64])?;
+        }
+        of_user.forget_up_to(last.1);
+        txn.effects.spilled.push((user.clone(), last.1));
+    }
+    // No rows hold receipts of announcements, so beyond the limit the oldest are forgotten.
+    if let Some(last) = of_all.overflow().last().copied() {
+        of_all.forget_up_to(last.1);
+    }
+    let user_key = txn.held(user).core.key;
+    txn.conn
+        .prepare_cached("UPDATE users SET received = ?2, received_all = ?3 WHERE user_key = ?1")?
+        .execute(params![user_key, of_user.to_blob(), of_all.to_blob()])?;
+    Ok(())
+}
+
+/// A range of a user who was not warm when it came: clamped to the head as it is now.
+fn cold_range(txn: &mut Txn<'_>, user: &UserId, stream: Stream, after: u64, up_to: u64) -> Sql<()> {
+    let all_head = txn.all().head;
+    let Some((head, from_disk)) = txn.user(user)?.map(|work| (work.core.head, work.receipts.clone())) else {
+        return Ok(());
+    };
+    let (mut of_user, mut of_all) = (from_disk.user, from_disk.all);
+    txn.memory.with_receipts(user, |receipts| {
+        of_user.merge(&receipts.user);
+        of_all.merge(&receipts.all);
+    });
+    match stream {
+        Stream::User => of_user.insert(after, up_to.min(head)),
+        Stream::All => of_all.insert(after, up_to.min(all_head)),
+    };
+    let work = txn.held(user);
+    work.receipts.user = of_user.clone();
+    work.receipts.all = of_all.clone();
+    work.merge_receipts = true;
+    write_ranges(txn, user, of_user, of_all)
+}
+
+/// Named alerts reached a level.
+fn raise(txn: &mut Txn<'_>, user: &UserId, ids: &[AlertId], level: Level, now: i64) -> Sql<()> {
+    if txn.user(user)?.is_none() {
+        return Ok(());
+    }
+    settle_user(txn, user)?;
+    let user_key = txn.held(user).core.key;
+    let column = state::level_column(level);
+    let sql = format!(
+        "UPDATE notifications SET level = max(level, ?3), {column} = coalesce({column}, ?4) \
+         WHERE user_key = ?1 AND seq = ?2 AND (level < ?3 OR {column} IS NULL)"
+    );
+    for id in ids {
+        let Some(head) = alerts::head_of(txn.conn, *id)? else {
+            continue;
+        };
+        if head.form == Form::Everyone {
+            if let Some(all_seq) = head.seq {
+                announcements::raise_level(txn, user, all_seq, level, now)?;
+            }
+        } else if let Some(seq) = alerts::seq_for(txn.conn, &head, user, user_key)? {
+            txn.conn.prepare_cached(&sql)?.execute(params![
+                user_key,
+                seq as i64,
+                state::level_code(level),
+                now
+            ])?;
+        }
+    }
+    Ok(())
+}

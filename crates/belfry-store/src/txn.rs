@@ -1,0 +1,316 @@
+//! One transaction of the writer: what it changes stands aside from the memory until COMMIT.
+
+use crate::error::{Sql, is_disk_fault};
+use crate::idempotency::{IdempotencyKey, Remembered};
+use crate::memory::{AllState, Core, Memory, Receipts, TailItem};
+use crate::users;
+use belfry_protocol::UserId;
+use rusqlite::{Connection, params};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A user inside a transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    pub(crate) core: Core,
+    /// The tail that memory holds was merged by this transaction (or belonged to an erased user).
+    pub(crate) settled: bool,
+    /// New notifications that stand in the log only.
+    pub(crate) appended: Vec<TailItem>,
+    /// Head and counts are to be written to the user's row.
+    pub(crate) dirty: bool,
+    /// Erased by this transaction.
+    pub(crate) erased: bool,
+    /// Made by this transaction: receipts of an earlier user with this id are not theirs.
+    pub(crate) made: bool,
+    /// As read from disk.
+    pub(crate) receipts: Receipts,
+    /// `receipts` has more than memory.
+    pub(crate) merge_receipts: bool,
+}
+
+/// What is given to memory after COMMIT.
+pub(crate) struct Effects {
+    pub(crate) work: HashMap<UserId, Work>,
+    pub(crate) all: Option<Arc<AllState>>,
+    pub(crate) idempotency: HashMap<IdempotencyKey, Remembered>,
+    pub(crate) newest_key: i64,
+    pub(crate) merged_to: i64,
+    pub(crate) published: u64,
+    pub(crate) fanouts: i64,
+    pub(crate) store_epoch: Option<u32>,
+    /// Receipt ranges that were written to items: (user, up to).
+    pub(crate) spilled: Vec<(UserId, u64)>,
+    /// Keys that memory need not hold any longer, with their alerts.
+    pub(crate) merged_keys: Vec<(IdempotencyKey, i64)>,
+}
+
+/// What the writer keeps between transactions.
+#[derive(Default)]
+pub(crate) struct WriterState {
+    /// Idempotency keys that stand in their alerts' rows only.
+    pub(crate) recent_keys: HashMap<IdempotencyKey, Remembered>,
+    /// Users with a tail.
+    pub(crate) unsettled: std::collections::HashSet<UserId>,
+    pub(crate) unsettled_rows: usize,
+    /// Not later than the first expiry in any tail.
+    pub(crate) first_expiry: Option<i64>,
+    /// Everything in the log up to this key is merged, but for users' tails above their settled head.
+    pub(crate) merged_to: i64,
+    /// Highest key in the log.
+    pub(crate) newest_key: i64,
+    pub(crate) retention: crate::retention::Walk,
+}
+
+struct Undo {
+    work: HashMap<UserId, Option<Work>>,
+    all: Option<Arc<AllState>>,
+    keys: Vec<IdempotencyKey>,
+    published: u64,
+    fanouts: i64,
+    merged_to: i64,
+    spilled: usize,
+    merged_keys: usize,
+}
+
+/// An open transaction.
+pub(crate) struct Txn<'a> {
+    pub(crate) conn: &'a Connection,
+    pub(crate) memory: &'a Memory,
+    pub(crate) state: &'a mut WriterState,
+    pub(crate) limits: Limits,
+    pub(crate) effects: Effects,
+    undo: Option<Undo>,
+}
+
+/// Limits that operations ask for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) inbox_items_max: u32,
+    pub(crate) announcements_max: u32,
+}
+
+impl<'a> Txn<'a> {
+    /// Around an open SQLite transaction.
+    pub(crate) fn new(
+        conn: &'a Connection,
+        memory: &'a Memory,
+        state: &'a mut WriterState,
+        limits: Limits,
+    ) -> Self {
+        let effects = Effects {
+            work: HashMap::new(),
+            all: None,
+            idempotency: HashMap::new(),
+            newest_key: state.newest_key,
+            merged_to: state.merged_to,
+            published: 0,
+            fanouts: 0,
+            store_epoch: None,
+            spilled: Vec::new(),
+            merged_keys: Vec::new(),
+        };
+        Self { conn, memory, state, limits, effects, undo: None }
+    }
+
+    /// Runs `body` so that its fault takes back what it did and nothing else. Faults of the disk are not contained:
+    /// they fail the whole transaction.
+    pub(crate) fn savepoint<T>(&mut self, body: impl FnOnce(&mut Self) -> Sql<T>) -> Sql<T> {
+        if self.undo.is_some() {
+            return body(self);
+        }
+        self.conn.prepare_cached("SAVEPOINT job")?.execute([])?;
+        self.undo = Some(Undo {
+            work: HashMap::new(),
+            all: self.effects.all.clone(),
+            keys: Vec::new(),
+            published: self.effects.published,
+            fanouts: self.effects.fanouts,
+            merged_to: self.effects.merged_to,
+            spilled: self.effects.spilled.len(),
+            merged_keys: self.effects.merged_keys.len(),
+        });
+        let result = body(self);
+        let undo = self.undo.take();
+        match result {
+            Err(error) if !is_disk_fault(&error) => {
+                self.conn.prepare_cached("ROLLBACK TO job")?.execute([])?;
+                self.conn.prepare_cached("RELEASE job")?.execute([])?;
+                if let Some(undo) = undo {
+                    self.take_back(undo);
+                }
+                Err(error)
+            }
+            Err(error) => Err(error),
+            Ok(value) => {
+                self.conn.prepare_cached("RELEASE job")?.execute([])?;
+                Ok(value)
+            }
+        }
+    }
+
+    fn take_back(&mut self, undo: Undo) {
+        for (user, work) in undo.work {
+            match work {
+                Some(work) => self.effects.work.insert(user, work),
+                None => self.effects.work.remove(&user),
+            };
+        }
+        for key in undo.keys {
+            self.effects.idempotency.remove(&key);
+        }
+        self.effects.all = undo.all;
+        self.effects.published = undo.published;
+        self.effects.fanouts = undo.fanouts;
+        self.effects.merged_to = undo.merged_to;
+        self.effects.spilled.truncate(undo.spilled);
+        self.effects.merged_keys.truncate(undo.merged_keys);
+    }
+
+    /// A user, for change. `None`: there is none.
+    pub(crate) fn user(&mut self, user: &UserId) -> Sql<Option<&mut Work>> {
+        self.keep_for_undo(user);
+        if !self.effects.work.contains_key(user) {
+            let found = match self.memory.core(user) {
+                Some(core) => Some((core, Receipts::default())),
+                None => users::load(self.conn, user)?,
+            };
+            let Some((core, receipts)) = found else {
+                return Ok(None);
+            };
+            let work = Work {
+                core,
+                settled: false,
+                appended: Vec::new(),
+                dirty: false,
+                erased: false,
+                made: false,
+                receipts,
+                merge_receipts: false,
+            };
+            self.effects.work.insert(user.clone(), work);
+        }
+        Ok(self.effects.work.get_mut(user).filter(|work| !work.erased))
+    }
+
+    /// A user, for change, made where it is new.
+    pub(crate) fn user_or_new(&mut self, user: &UserId, now: i64) -> Sql<&mut Work> {
+        if self.user(user)?.is_none() {
+            let core = users::make(self.conn, user, self.all().head, now)?;
+            let work = Work {
+                core,
+                // Whatever tail memory holds under this id belongs to an erased user.
+                settled: true,
+                appended: Vec::new(),
+                dirty: false,
+                erased: false,
+                made: true,
+                receipts: Receipts::default(),
+                merge_receipts: false,
+            };
+            self.effects.work.insert(user.clone(), work);
+        }
+        Ok(self.effects.work.get_mut(user).expect("it was just put there"))
+    }
+
+    /// A user that this transaction already has in hand.
+    pub(crate) fn held(&mut self, user: &UserId) -> &mut Work {
+        self.effects.work.get_mut(user).expect("callers asked for this user before")
+    }
+
+    fn keep_for_undo(&mut self, user: &UserId) {
+        if let Some(undo) = &mut self.undo
+            && !undo.work.contains_key(user)
+        {
+            undo.work.insert(user.clone(), self.effects.work.get(user).cloned());
+        }
+    }
+
+    /// The stream of alerts for everyone as this transaction sees it.
+    pub(crate) fn all(&self) -> Arc<AllState> {
+        self.effects.all.clone().unwrap_or_else(|| self.memory.all())
+    }
+
+    /// For change.
+    pub(crate) fn all_mut(&mut self) -> &mut AllState {
+        let memory = self.memory;
+        Arc::make_mut(self.effects.all.get_or_insert_with(|| memory.all()))
+    }
+
+    /// Remembers an idempotency key that stands in its alert's row.
+    pub(crate) fn remember(&mut self, key: IdempotencyKey, remembered: Remembered) {
+        if let Some(undo) = &mut self.undo {
+            undo.keys.push(key.clone());
+        }
+        self.effects.idempotency.insert(key, remembered);
+    }
+
+    /// An alert went into the log. Where its key is not above what counts as merged, less counts as merged.
+    pub(crate) fn logged(&mut self, alert_key: i64) -> Sql<()> {
+        self.effects.newest_key = self.effects.newest_key.max(alert_key);
+        if alert_key <= self.effects.merged_to {
+            self.set_merged_to(alert_key - 1)?;
+        }
+        Ok(())
+    }
+
+    /// Says from where on a restart reads the log.
+    pub(crate) fn set_merged_to(&mut self, key: i64) -> Sql<()> {
+        set_meta(self.conn, "merged_to", key)?;
+        self.effects.merged_to = key;
+        Ok(())
+    }
+
+    /// Writes head and counts of every user that was settled or changed, once per transaction.
+    pub(crate) fn write_users(&mut self) -> Sql<()> {
+        let mut dirty: Vec<&Core> = self
+            .effects
+            .work
+            .values()
+            .filter(|work| work.dirty && !work.erased)
+            .map(|work| &work.core)
+            .collect();
+        dirty.sort_unstable_by_key(|core| core.key);
+        let mut update = self.conn.prepare_cached(
+            "UPDATE users SET head = ?2, unread = ?3, items = ?4, gone_items = ?5, newest_alert = ?6 \
+             WHERE user_key = ?1",
+        )?;
+        for core in dirty {
+            update.execute(params![
+                core.key,
+                core.head as i64,
+                core.unread,
+                core.items,
+                core.gone_items,
+                core.newest_alert
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a number of the store.
+pub(crate) fn set_meta(conn: &Connection, name: &str, value: i64) -> Sql<()> {
+    let mut set = conn.prepare_cached(
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )?;
+    set.execute(params![name, value])?;
+    Ok(())
+}
+
+/// Reads a number of the store.
+pub(crate) fn meta(conn: &Connection, name: &str) -> Sql<Option<i64>> {
+    use rusqlite::OptionalExtension;
+    conn.prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()
+}
+
+/// Counts a number of the store up: a write that means nothing but that writing works.
+pub(crate) fn touch_meta(conn: &Connection, name: &str) -> Sql<()> {
+    conn.prepare_cached(
+        "INSERT INTO meta (name, value) VALUES (?1, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
+    )?
+    .execute([name])?;
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! What every store has to do: each test runs on each engine.
+
+#[path = "contract/harness.rs"]
+mod harness;
+
+/// Makes a test of each function for each engine; the function gets a fresh store.
+macro_rules! contract {
+    ($(async fn $name:ident($store:ident: TestStore) $body:block)*) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(crate::harness::TestStore::new(crate::harness::Engine::Sqlite).await).await;
+                }
+            )*
+        }
+        $(async fn $name($store: crate::harness::TestStore) $body)*
+    };
+}
+
+#[path = "contract/announcements.rs"]
+mod announcements;
+#[path = "contract/crashes.rs"]
+mod crashes;
+#[path = "contract/fanouts.rs"]
+mod fanouts;
+#[path = "contract/faults.rs"]
+mod faults;
+#[path = "contract/idempotency.rs"]
+mod idempotency;
+#[path = "contract/inboxes.rs"]
+mod inboxes;
+#[path = "contract/model.rs"]
+mod model;
+#[path = "contract/operation.rs"]
+mod operation;
+#[path = "contract/publishing.rs"]
+mod publishing;
+#[path = "contract/receipts.rs"]
+mod receipts;
+#[path = "contract/retention.rs"]
+mod retention;
+#[path = "contract/users.rs"]
+mod users;
