@@ -13,12 +13,12 @@ static OPENAPI: LazyLock<Vec<u8>> = LazyLock::new(|| {
 });
 
 /// `GET /v1/openapi.json`.
-pub async fn openapi() -> Answer {
+pub(super) async fn openapi() -> Answer {
     body::raw_answer(StatusCode::OK, OPENAPI.clone())
 }
 
 /// `GET /docs/errors/{code}`.
-pub async fn error_page(Path(code): Path<String>) -> Result<Answer, Refusal> {
+pub(super) async fn error_page(Path(code): Path<String>) -> Result<Answer, Refusal> {
     let known = ErrorCode::ALL.iter().find(|known| known.slug() == code);
     let code = known.ok_or_else(|| Refusal::new(ErrorCode::NotFound, "there is no such error code"))?;
     Ok(Html(belfry_protocol::error_code::page(*code)).into_response())

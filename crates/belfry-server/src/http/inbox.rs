@@ -13,7 +13,7 @@ use crate::wire;
 use axum::body::Body;
 use axum::extract::State;
 use belfry_protocol::do_not_disturb::WINDOWS_MAX;
-use belfry_protocol::inbox::{Ack, InboxStateAnswer, InboxStateBody, PAGE_ITEMS_MAX, UnreadCount};
+use belfry_protocol::inbox::{AckBody, InboxStateAnswer, InboxStateBody, PAGE_ITEMS_MAX, UnreadCount};
 use belfry_protocol::operation::AuthenticateAnswer;
 use belfry_protocol::{DoNotDisturb, ErrorCode};
 use belfry_store::InboxQuery;
@@ -88,8 +88,9 @@ pub(super) async fn acknowledge(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, Refusal> {
-    let ack: Ack = body::json(&headers, body, limit(&services)).await?;
-    let row = wire::ack_row(ack, None).map_err(|detail| Refusal::new(ErrorCode::FieldInvalid, detail))?;
+    let ack: AckBody = body::json(&headers, body, limit(&services)).await?;
+    let row =
+        wire::ack_row(ack.into(), None).map_err(|detail| Refusal::new(ErrorCode::FieldInvalid, detail))?;
     services.metrics.count(Counter::Receipts);
     let noted = services.store.acknowledge(person.user(), row, clock::now().unix_ms());
     noted.map_err(|error| services.store_problem(&error))?;
