@@ -14,6 +14,7 @@ const KINDS_DIR: &str = "BELFRY_KINDS_DIR";
 pub(crate) fn run(release: bool, arguments: &[String]) -> Result<()> {
     let belfry = tools::build("belfry-server", "belfry", release)?;
     let mut dev = Command::new(&belfry);
+    call_it_as_typed(&mut dev, &belfry);
     dev.arg("dev").args(arguments).current_dir(root());
     let chosen =
         std::env::var_os(KINDS_DIR).is_some() || arguments.iter().any(|word| word.starts_with("--kinds"));
@@ -26,6 +27,20 @@ pub(crate) fn run(release: bool, arguments: &[String]) -> Result<()> {
     println!("\n$ {}", typed(&dev));
     Err(become_it(dev).context("`belfry dev` does not start"))
 }
+
+/// The binary names itself in the next steps it prints: from the root, by the path that is typed there.
+#[cfg(unix)]
+fn call_it_as_typed(command: &mut Command, binary: &Path) {
+    use std::os::unix::process::CommandExt;
+    if let (Ok(here), Ok(name)) = (std::env::current_dir(), binary.strip_prefix(root()))
+        && here == root()
+    {
+        command.arg0(name);
+    }
+}
+
+#[cfg(not(unix))]
+fn call_it_as_typed(_command: &mut Command, _binary: &Path) {}
 
 #[cfg(unix)]
 fn become_it(mut command: Command) -> anyhow::Error {
