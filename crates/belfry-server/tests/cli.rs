@@ -11,15 +11,15 @@ fn belfry(folder: &Path) -> Command {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    belfry(folder).args(arguments).output().unwrap()
+    belfry(folder).args(arguments).output().expect("the binary was built for this test")
 }
 
 fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
+    String::from_utf8(output.stdout.clone()).expect("it prints UTF-8")
 }
 
 fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+    String::from_utf8(output.stderr.clone()).expect("it prints UTF-8")
 }
 
 fn code(output: &Output) -> i32 {

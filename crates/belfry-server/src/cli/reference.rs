@@ -71,13 +71,18 @@ fn prose(comment: &[&str]) -> String {
 
 /// The page about the command line, made from the help of every command.
 pub fn command_line() -> String {
-    let mut command = super::Cli::command().term_width(100);
+    // What the environment happens to hold while the page is written is nobody's business.
+    let mut command = without_environment(super::Cli::command().term_width(100));
     command.build();
     let mut page = String::from("# Command line\n\n");
     describe(&mut command, "belfry", &mut page);
     page.truncate(page.trim_end().len());
     page.push('\n');
     page
+}
+
+fn without_environment(command: clap::Command) -> clap::Command {
+    command.mut_args(|argument| argument.hide_env_values(true)).mut_subcommands(without_environment)
 }
 
 fn describe(command: &mut clap::Command, path: &str, page: &mut String) {
