@@ -6,6 +6,9 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// Parts of others that say at level `info` what nobody asked.
+const CHATTY: &str = "refinery_core=warn";
+
 /// Log lines of a server: on standard error, JSON unless somebody looks.
 pub(crate) fn start(log: &Log) -> Result<(), Failure> {
     let terminal = std::io::stderr().is_terminal();
@@ -14,7 +17,7 @@ pub(crate) fn start(log: &Log) -> Result<(), Failure> {
         LogFormat::Text => false,
         LogFormat::Auto => !terminal,
     };
-    let filter = EnvFilter::try_new(&log.level)
+    let filter = EnvFilter::try_new(format!("{CHATTY},{}", log.level))
         .map_err(|error| Failure::usage(format!("`log.level` is no filter: {error}")))?;
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if json {

@@ -60,7 +60,9 @@ pub async fn front(State(services): State<Arc<Services>>, request: Request<Body>
 
 fn is_loopback(request: &Request<Body>) -> bool {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    host.or_else(|| request.uri().host()).is_some_and(crate::auth::is_loopback_host)
+    let authority = host.or_else(|| request.uri().host()).map(str::parse::<http::uri::Authority>);
+    // The header has the port behind the name.
+    matches!(authority, Some(Ok(authority)) if crate::auth::is_loopback_host(authority.host()))
 }
 
 /// No such path.
