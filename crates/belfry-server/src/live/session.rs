@@ -157,6 +157,8 @@ pub struct Session {
     receipted: Heads,
     /// A signal that waits for a fresh count.
     held: Option<Signal>,
+    /// A client that found a hole asked again while the store was being read.
+    asked: Option<Resume>,
     reading: bool,
     ops: VecDeque<Op>,
     operating: bool,
@@ -227,6 +229,7 @@ impl Session {
             ahead_since: None,
             receipted: standing.head,
             held: None,
+            asked: None,
             reading: false,
             ops: VecDeque::new(),
             operating: false,

@@ -77,6 +77,16 @@ impl Session {
     pub(super) fn go_live(&mut self, now: Now) {
         self.phase = Phase::Live;
         self.taken_at = now.instant;
+        self.answer_asked(now);
+    }
+
+    /// Answers a resume that came while the store was being read.
+    pub(super) fn answer_asked(&mut self, now: Now) {
+        if self.wants_signals()
+            && let Some(resume) = self.asked.take()
+        {
+            self.resume(resume, now);
+        }
     }
 
     pub(super) fn read(&mut self, read: Read) {

@@ -48,11 +48,12 @@ impl Session {
             }
             ClientFrame::Pong(_) => {}
             ClientFrame::Resume(resume) => {
-                if matches!(self.phase, Phase::AwaitingResume { .. }) {
+                // A client may find a hole of its own at any time: it says where it stands.
+                let opens = matches!(self.phase, Phase::AwaitingResume { .. });
+                if opens || (self.wants_signals() && resume.cursor.is_some()) {
                     self.resume(resume, now);
-                } else if self.wants_signals() && resume.cursor.is_some() {
-                    // The client found a hole of its own: it says where it stands.
-                    self.resume(resume, now);
+                } else if resume.cursor.is_some() {
+                    self.asked = Some(resume);
                 }
             }
             ClientFrame::Ack(ack) => self.on_ack(ack, now),

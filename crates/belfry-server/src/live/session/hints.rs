@@ -66,6 +66,7 @@ impl Session {
             self.send_signal(signal, now);
             self.release_ahead(now);
         }
+        self.answer_asked(now);
     }
 
     pub(super) fn send_signal(&mut self, signal: Signal, now: Now) {

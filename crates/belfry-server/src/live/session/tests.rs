@@ -424,3 +424,21 @@ fn counts_of_announcements_add_up_once() {
     session.on_read(ReadResult::Standing(fresh), now);
     assert_eq!(said(&mut session), ["changed 2 unread 1"]);
 }
+
+#[test]
+fn a_resume_during_a_read_is_answered_after_it() {
+    let (mut session, now) = live(Speaks::V1, 40);
+    session.on_lagging();
+    let cursor = wire::cursor(EPOCH, heads(38, 0));
+    session.on_text(&format!(r#"{{"type":"resume","data":{{"cursor":"{cursor}"}}}}"#), now);
+    session.on_read(ReadResult::Standing(standing(41, 0, 1)), now);
+    session.on_read(ReadResult::Changed(vec![]), now);
+    session.take_outputs();
+    let page = ItemsPage { items: vec![item(41)], reached: heads(41, 0), more: false };
+    session.on_read(ReadResult::Items(page), now);
+    assert_eq!(said(&mut session), ["catch-up [41] 0 changes", "ForgetHints", "read Standing"]);
+    session.on_read(ReadResult::Standing(standing(41, 0, 1)), now);
+    let outputs = session.take_outputs();
+    let [Output::Read(Read::Changed { since, .. })] = outputs.as_slice() else { panic!("{outputs:?}") };
+    assert_eq!(*since, heads(38, 0));
+}
