@@ -23,9 +23,19 @@ pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Makes text from the outside harmless: control characters could move the cursor or hide lines.
+/// Makes text from the outside one harmless line: control characters could move the cursor or hide lines.
 pub(crate) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let plain = |c: char| match c {
+        '\n' | '\t' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    text.trim_end().chars().map(plain).collect()
+}
+
+/// A moment to the second, which is as much as a person reads.
+pub(crate) fn moment(at: jiff::Timestamp) -> String {
+    at.round(jiff::Unit::Second).unwrap_or(at).to_string()
 }
 
 /// Where results go (standard output), and where remarks go (standard error).
@@ -135,6 +145,6 @@ pub(crate) mod tests {
 
     #[test]
     fn text_from_outside_cannot_move_the_cursor() {
-        assert_eq!(harmless("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
+        assert_eq!(harmless("a\x1b[2Jb\nc\n"), "a\u{fffd}[2Jb c");
     }
 }

@@ -1,7 +1,7 @@
 //! `belfry revoke --user ann`.
 
 use super::failure::Failure;
-use super::out::{Out, STRONG, harmless, styled};
+use super::out::{Out, STRONG, harmless, moment, styled};
 use super::remote::{Remote, Target};
 use super::settings::Common;
 use crate::config::Scope;
@@ -39,8 +39,9 @@ pub(crate) async fn run(
     }
     let user = harmless(arguments.user.as_str());
     out.line(format_args!(
-        "tokens of {} issued at or before {before} are refused; {} connections were closed",
+        "tokens of {} issued at or before {} are refused; {} connections were closed",
         styled(STRONG, user),
+        moment(before),
         answer.closed
     ))
 }

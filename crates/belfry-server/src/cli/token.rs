@@ -2,7 +2,7 @@
 
 use super::dev_keys::DevKeys;
 use super::failure::Failure;
-use super::out::{DIM, Out, styled};
+use super::out::{DIM, Out, harmless, moment, styled};
 use super::settings::Common;
 use crate::auth::{Minter, NewToken};
 use crate::clock::Now;
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: Token, common: &Common, now: Now, out: &mut Out) ->
     out.line(token.expose_secret())?;
     out.remark(styled(
         DIM,
-        format_args!("for `{}`, until {expires_at}", super::out::harmless(arguments.user.as_str())),
+        format_args!("for `{}`, until {}", harmless(arguments.user.as_str()), moment(expires_at)),
     ));
     Ok(())
 }

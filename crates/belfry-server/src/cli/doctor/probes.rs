@@ -4,6 +4,7 @@ use super::Check;
 use crate::auth::Verifier;
 use crate::cli::failure::Exit;
 use crate::cli::kinds::options;
+use crate::cli::out::moment;
 use crate::cli::remote::Remote;
 use crate::cli::token::{mint, minter};
 use crate::clock::Now;
@@ -136,17 +137,19 @@ pub(super) fn clock(config: &Config, now: Now) -> Check {
         "set the clock, for example with an NTP service: tokens, expiry and the order of alerts go by it";
     // A machine without a battery starts in 1970; this version did not exist before 2025.
     if now.at < Timestamp::constant(1_735_689_600, 0) {
-        return Check::fail(NAME, format!("it says {}", now.at), remedy);
+        return Check::fail(NAME, format!("it says {}", moment(now.at)), remedy);
     }
     let written = std::fs::metadata(config.database_path())
         .and_then(|file| file.modified())
         .ok()
         .and_then(|at| Timestamp::try_from(at).ok());
     match written.filter(|at| at.as_second() > now.at.as_second() + 60) {
-        Some(at) => {
-            Check::fail(NAME, format!("it says {}, but the database was written at {at}", now.at), remedy)
-        }
-        None => Check::ok(NAME, format!("it says {}", now.at)),
+        Some(at) => Check::fail(
+            NAME,
+            format!("it says {}, but the database was written at {}", moment(now.at), moment(at)),
+            remedy,
+        ),
+        None => Check::ok(NAME, format!("it says {}", moment(now.at))),
     }
 }
 
