@@ -34,6 +34,7 @@ mod users;
 mod writer;
 
 pub use backup::backup_file;
+pub use schema::{schema_version, sqlite_version};
 pub use types::*;
 
 use belfry_protocol::user::UserProfile;

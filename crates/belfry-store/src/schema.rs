@@ -82,15 +82,21 @@ pub(crate) fn connect_reader(path: &Path, busy_timeout: Duration) -> Sql<Connect
     Ok(conn)
 }
 
+/// The schema that this version writes.
+pub fn schema_version() -> u32 {
+    let runner = migrations::migrations::runner();
+    runner.get_migrations().iter().map(|one| one.version() as u32).max().unwrap_or(0)
+}
+
+/// The version of the SQLite that is built in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
 /// Opens the file for writing and brings its schema up to this version.
 pub(crate) fn open_and_migrate(path: &Path, busy_timeout: Duration) -> Result<Connection, OpenError> {
     let mut conn = connect_writer(path, busy_timeout).map_err(|error| explain(path, &error))?;
-    let known = migrations::migrations::runner()
-        .get_migrations()
-        .iter()
-        .map(|one| one.version() as u32)
-        .max()
-        .unwrap_or(0);
+    let known = schema_version();
     match found_version(&conn).map_err(|error| explain(path, &error))? {
         Found::Foreign => {
             return Err(unusable(path, "it is another program's database; choose another `data_dir`"));

@@ -130,7 +130,7 @@ async fn dispatch(cli: Cli, out: &mut Out) -> Result<(), Failure> {
         Command::CheckConfig => check_config::run(&common.sources(Vec::new()), out),
         Command::Doctor(arguments) => Box::pin(doctor::run(arguments, &common, now, out)).await,
         Command::Migrate => store::migrate(&common, now, out).await,
-        Command::Backup(arguments) => Box::pin(store::backup(arguments, &common, now, out)).await,
+        Command::Backup(arguments) => Box::pin(store::backup(arguments, &common, out)).await,
         Command::Epoch(command) => store::epoch(command, &common, now, out).await,
         Command::Openapi => out.line(format_args!("{:#}", belfry_protocol::openapi::document())),
         Command::Reference { page: Page::Configuration } => out.raw(&reference::configuration()),

@@ -7,7 +7,7 @@ use super::settings::Common;
 use crate::clock::Now;
 use crate::config::{Config, Scope};
 use belfry_protocol::operation::{BackupBody, BackupLine};
-use belfry_store::{OpenError, Store};
+use belfry_store::{Store, schema_version};
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Method;
@@ -32,6 +32,7 @@ pub(crate) struct Backup {
 #[derive(serde::Serialize)]
 struct Opened<'a> {
     path: &'a Path,
+    schema: u32,
     epoch: String,
 }
 
@@ -42,9 +43,9 @@ pub(crate) async fn migrate(common: &Common, now: Now, out: &mut Out) -> Result<
     let epoch = format!("{:08x}", store.store_epoch());
     close(&store).await?;
     if out.is_json() {
-        return out.json(&Opened { path: &path, epoch });
+        return out.json(&Opened { path: &path, schema: schema_version(), epoch });
     }
-    out.line(format_args!("{} `{}` has this version's schema", styled(GOOD, "ok"), path.display()))?;
+    out.line(format_args!("{} `{}` has schema {}", styled(GOOD, "ok"), path.display(), schema_version()))?;
     out.line(styled(DIM, format_args!("epoch {epoch}")))
 }
 
@@ -66,7 +67,7 @@ pub(crate) async fn epoch(
     close(&store).await?;
     let epoch = format!("{made:08x}");
     if out.is_json() {
-        return out.json(&Opened { path: &path, epoch });
+        return out.json(&Opened { path: &path, schema: schema_version(), epoch });
     }
     out.line(format_args!(
         "`{}` has the epoch {}: every client starts afresh",
@@ -86,12 +87,7 @@ async fn close(store: &Store) -> Result<(), Failure> {
 }
 
 /// A running server copies its own store; without one the file is opened here.
-pub(crate) async fn backup(
-    arguments: Backup,
-    common: &Common,
-    now: Now,
-    out: &mut Out,
-) -> Result<(), Failure> {
+pub(crate) async fn backup(arguments: Backup, common: &Common, out: &mut Out) -> Result<(), Failure> {
     let to = std::path::absolute(&arguments.file)
         .map_err(|error| Failure::usage(format!("`{}` is no path: {error}", arguments.file.display())))?;
     if to.exists() {
@@ -104,7 +100,7 @@ pub(crate) async fn backup(
         Ok(_) => backup_of_server(&remote, &to, &progress).await,
         // Whoever names a server means that one, and not a file that happens to lie here.
         Err(failure) if failure.exit == Exit::Unreachable && arguments.target.url.is_none() => {
-            backup_of_file(&common.load()?, &to, now, &progress).await
+            backup_of_file(&common.load()?, &to, &progress).await
         }
         Err(failure) => Err(failure),
     };
@@ -141,7 +137,7 @@ impl Progress {
     }
 }
 
-async fn backup_of_file(config: &Config, to: &Path, now: Now, progress: &Progress) -> Result<(), Failure> {
+async fn backup_of_file(config: &Config, to: &Path, progress: &Progress) -> Result<(), Failure> {
     let path = config.database_path();
     if !path.exists() {
         return Err(Failure::failed(format!(
@@ -150,15 +146,14 @@ async fn backup_of_file(config: &Config, to: &Path, now: Now, progress: &Progres
         ))
         .remedy("give `--url` of a server, or `--data-dir` or `--config` of the store you mean"));
     }
-    let store = Store::open(config.store_options(), now.unix_ms()).await.map_err(|error| match error {
-        OpenError::InUse { .. } => Failure::failed(error.to_string())
-            .remedy("a server uses it and was not found: give its `--url` and an `--api-key` with the scope `operate`"),
-        error => Failure::failed(error.to_string()),
-    })?;
-    let bar = progress.bar.clone();
-    let copied = store.backup(to, move |done, all| Progress::show(&bar, done, all)).await;
-    close(&store).await?;
-    copied.map_err(|error| Failure::failed(format!("the backup failed: {error}")))
+    let (to, bar) = (to.to_owned(), progress.bar.clone());
+    let copied = tokio::task::spawn_blocking(move || {
+        belfry_store::backup_file(&path, &to, |done, all| Progress::show(&bar, done, all))
+    });
+    match copied.await {
+        Ok(copied) => copied.map_err(|error| Failure::failed(format!("the backup failed: {error}"))),
+        Err(error) => Err(Failure::failed(format!("the backup broke off: {error}"))),
+    }
 }
 
 async fn backup_of_server(remote: &Remote, to: &Path, progress: &Progress) -> Result<(), Failure> {

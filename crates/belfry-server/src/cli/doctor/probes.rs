@@ -77,14 +77,16 @@ fn sync_times(mut file: std::fs::File) -> std::io::Result<Vec<Duration>> {
 pub(super) fn write_ahead_log(config: &Config) -> Check {
     const NAME: &str = "database";
     let path = config.database_path();
+    let engine =
+        format!("SQLite {}, schema {}", belfry_store::sqlite_version(), belfry_store::schema_version());
     let Ok(file) = std::fs::metadata(&path) else {
-        return Check::ok(NAME, format!("`{}` is not there yet; the first start makes it", path.display()));
+        return Check::ok(NAME, format!("`{}` is not there yet ({engine})", path.display()));
     };
     let mut wal = path.clone().into_os_string();
     wal.push("-wal");
     let wal_bytes = std::fs::metadata(&wal).map(|file| file.len()).unwrap_or_default();
     let detail = format!(
-        "`{}` has {}, its log {}",
+        "`{}` has {}, its log {} ({engine})",
         path.display(),
         indicatif::HumanBytes(file.len()),
         indicatif::HumanBytes(wal_bytes)
