@@ -23,7 +23,9 @@ impl Now {
 /// Reads both clocks.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn now() -> Now {
-    Now { at: Timestamp::now(), instant: tokio::time::Instant::now().into_std() }
+    // Milliseconds are what the store keeps and what a JavaScript `Date` reads.
+    let at = timestamp(UnixMs(Timestamp::now().as_millisecond()));
+    Now { at, instant: tokio::time::Instant::now().into_std() }
 }
 
 /// A stored moment as the protocol writes it.
