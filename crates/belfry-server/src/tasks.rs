@@ -1,8 +1,10 @@
 //! Every task has a kind: the kind says what its end means and whether a shutdown waits for it.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::{Context, Poll};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,8 +27,8 @@ pub enum TaskKind {
     KeysRefresh,
     /// Writes a backup.
     Backup,
-    /// Answers one batch.
-    Batch,
+    /// Stores something and tells the sessions, although its caller has gone.
+    Change,
 }
 
 impl TaskKind {
@@ -40,7 +42,7 @@ impl TaskKind {
         Self::KindsWatch,
         Self::KeysRefresh,
         Self::Backup,
-        Self::Batch,
+        Self::Change,
     ];
 
     /// The name in metrics.
@@ -54,7 +56,7 @@ impl TaskKind {
             Self::KindsWatch => "kinds_watch",
             Self::KeysRefresh => "keys_refresh",
             Self::Backup => "backup",
-            Self::Batch => "batch",
+            Self::Change => "change",
         }
     }
 }
@@ -108,6 +110,16 @@ impl Tasks {
         tokio::spawn(tracked);
     }
 
+    /// Work that a caller waits for, but that goes on when the caller goes away in the middle: what was committed is
+    /// then still handed to the sessions.
+    pub fn see_through<F>(&self, kind: TaskKind, work: F) -> SeeThrough<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
+        SeeThrough { work: Some(Box::pin(work)), tasks: self.clone(), kind }
+    }
+
     /// Cancelled once the process should end: tasks that loop watch it.
     pub fn stopping(&self) -> &CancellationToken {
         &self.stop
@@ -123,5 +135,60 @@ impl Tasks {
         self.stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
+    }
+}
+
+/// See [`Tasks::see_through`].
+pub struct SeeThrough<T: Send + 'static> {
+    work: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+    tasks: Tasks,
+    kind: TaskKind,
+}
+
+impl<T: Send + 'static> Future for SeeThrough<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let work = self.work.as_mut().expect("a future is not polled after it was ready");
+        let result = std::task::ready!(work.as_mut().poll(cx));
+        self.work = None;
+        Poll::Ready(result)
+    }
+}
+
+impl<T: Send + 'static> Drop for SeeThrough<T> {
+    fn drop(&mut self) {
+        // Without a runtime the process is ending, and what was committed is told by the next one.
+        if let Some(work) = self.work.take()
+            && tokio::runtime::Handle::try_current().is_ok()
+        {
+            self.tasks.spawn(self.kind, async move {
+                work.await;
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+    use tokio::sync::Notify;
+
+    #[tokio::test]
+    async fn work_goes_on_when_its_caller_has_gone() {
+        let (tasks, go, done) = (Tasks::new(), Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+        let (waits, says) = (Arc::clone(&go), Arc::clone(&done));
+        let mut work = tasks.see_through(TaskKind::Change, async move {
+            waits.notified().await;
+            says.store(true, Ordering::Release);
+        });
+        assert!(futures_util::poll!(&mut work).is_pending());
+        drop(work);
+        assert_eq!(tasks.running(TaskKind::Change), 1);
+        go.notify_one();
+        tasks.stop().await;
+        assert!(done.load(Ordering::Acquire));
+        assert_eq!(tasks.running(TaskKind::Change), 0);
     }
 }

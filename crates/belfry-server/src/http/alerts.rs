@@ -4,17 +4,18 @@ use super::body::{self, BodyLimit};
 use super::caller::{PathAlert, Publisher, back_end};
 use super::query::Query;
 use crate::auth::Scope;
-use crate::clock;
+use crate::clock::{self, Now};
 use crate::metrics::Counter;
 use crate::publish::{Accepted, Posted};
 use crate::refusal::{Answer, Refusal};
 use crate::services::Services;
+use crate::tasks::TaskKind;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use belfry_protocol::alert::KEY_BYTES_MAX;
 use belfry_protocol::trace::{AlertTrace, LevelTime, RecipientTrace, TRACE_RECIPIENTS_MAX};
-use belfry_protocol::{Audience, ErrorCode, NewAlert, UserId};
+use belfry_protocol::{Audience, ErrorCode, NewAlert, Problem, UserId};
 use belfry_store::{AlertDetail, Idempotency, ItemNow, RecipientRow};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use serde_json::value::RawValue;
@@ -26,7 +27,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Stores an alert and answers `202` once it is on disk. Called before the router, for it is the busiest path.
-pub async fn create_alert(services: &Services, request: Request<Body>) -> Answer {
+pub async fn create_alert(services: &Arc<Services>, request: Request<Body>) -> Answer {
     match try_create(services, request).await {
         Ok(accepted) => accepted_answer(&accepted),
         Err(refusal) => refusal.into_response(),
@@ -41,7 +42,7 @@ pub(super) async fn create_alert_route(
     create_alert(&services, request).await
 }
 
-async fn try_create(services: &Services, request: Request<Body>) -> Result<Accepted, Refusal> {
+async fn try_create(services: &Arc<Services>, request: Request<Body>) -> Result<Accepted, Refusal> {
     let now = clock::now();
     let (parts, body) = request.into_parts();
     let back_end = back_end(services, &parts.headers, Scope::Publish)?;
@@ -52,7 +53,14 @@ async fn try_create(services: &Services, request: Request<Body>) -> Result<Accep
     check_size(services, &alert, bytes.len())?;
     let header = idempotency_header(&parts.headers)?;
     let idempotency = idempotency(&back_end.name, header, &alert, &bytes)?;
-    Ok(services.publish(Posted { alert, idempotency }, now).await?)
+    Ok(publish(services, Posted { alert, idempotency }, now).await?)
+}
+
+/// Publishes, also when the caller hangs up in the middle: what is on disk reaches the sessions.
+pub(super) async fn publish(services: &Arc<Services>, posted: Posted, now: Now) -> Result<Accepted, Problem> {
+    let publishing = Arc::clone(services);
+    let work = async move { publishing.publish(posted, now).await };
+    services.tasks.see_through(TaskKind::Change, work).await
 }
 
 /// Counts alerts against the key's rate.
@@ -197,6 +205,12 @@ pub(super) async fn recall_alert(
     _: Publisher,
     PathAlert(id): PathAlert,
 ) -> Result<Answer, Refusal> {
-    let recalled = services.recall(id, clock::now()).await.map_err(|error| services.store_problem(&error))?;
+    let recalling = Arc::clone(&services);
+    let work = async move { recalling.recall(id, clock::now()).await };
+    let recalled = services
+        .tasks
+        .see_through(TaskKind::Change, work)
+        .await
+        .map_err(|error| services.store_problem(&error))?;
     recalled.map(|_| body::no_content()).ok_or_else(unknown)
 }

@@ -82,7 +82,7 @@ fn lines(bytes: &Bytes) -> Vec<(u32, Bytes)> {
 }
 
 async fn create(
-    services: &Services,
+    services: &Arc<Services>,
     api_key: &str,
     key: Option<String>,
     number: u32,
@@ -95,7 +95,7 @@ async fn create(
 }
 
 async fn try_create(
-    services: &Services,
+    services: &Arc<Services>,
     api_key: &str,
     key: Option<String>,
     line: &[u8],
@@ -112,7 +112,7 @@ async fn try_create(
     // A line's own key is the whole key; only without one does it share the batch's.
     let header = if alert.idempotency_key.is_some() { None } else { key };
     let idempotency = alerts::idempotency(api_key, header, &alert, line)?;
-    let accepted = services.publish(Posted { alert, idempotency }, clock::now()).await;
+    let accepted = alerts::publish(services, Posted { alert, idempotency }, clock::now()).await;
     Ok(accepted.map_err(|problem: Problem| Refusal::from(problem))?.answer)
 }
 

@@ -9,6 +9,7 @@ use crate::metrics::Counter;
 use crate::quiet;
 use crate::refusal::{Answer, Refusal};
 use crate::services::Services;
+use crate::tasks::TaskKind;
 use crate::wire;
 use axum::body::Body;
 use axum::extract::State;
@@ -65,7 +66,10 @@ pub(super) async fn change_state(
     let pointer = if request.up_to.is_some() { "/up_to" } else { "/ids" };
     let (selection, up_to) = wire::selection(request.ids, request.up_to, epoch)
         .map_err(|detail| Refusal::new(ErrorCode::FieldInvalid, detail).at(pointer, detail))?;
-    let changed = services.change_state(person.user(), selection, up_to, request.state, clock::now()).await;
+    let (changing, user) = (Arc::clone(&services), person.user().clone());
+    let work =
+        async move { changing.change_state(&user, selection, up_to, request.state, clock::now()).await };
+    let changed = services.tasks.see_through(TaskKind::Change, work).await;
     let changed = changed.map_err(|error| services.store_problem(&error))?;
     let answer = InboxStateAnswer { unread: changed.unread.total(), seq: changed.seq };
     Ok(body::answer(StatusCode::OK, &answer))
@@ -111,7 +115,9 @@ pub(super) async fn put_do_not_disturb(
 ) -> Result<Answer, Refusal> {
     let setting: DoNotDisturb = body::json(&headers, body, limit(&services)).await?;
     check(&setting)?;
-    let settings = services.set_do_not_disturb(person.user(), setting, clock::now()).await;
+    let (changing, user) = (Arc::clone(&services), person.user().clone());
+    let work = async move { changing.set_do_not_disturb(&user, setting, clock::now()).await };
+    let settings = services.tasks.see_through(TaskKind::Change, work).await;
     let settings = settings.map_err(|error| services.store_problem(&error))?;
     Ok(body::answer(StatusCode::OK, &settings.do_not_disturb))
 }

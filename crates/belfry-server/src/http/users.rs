@@ -5,6 +5,7 @@ use super::caller::{Manager, PathUser};
 use crate::clock;
 use crate::refusal::{Answer, Refusal};
 use crate::services::Services;
+use crate::tasks::TaskKind;
 use crate::wire;
 use axum::body::Body;
 use axum::extract::State;
@@ -117,7 +118,10 @@ pub(super) async fn delete_user(
     _: Manager,
     PathUser(id): PathUser,
 ) -> Result<Answer, Refusal> {
-    let erased = services.erase(&id).await.map_err(|error| services.store_problem(&error))?;
+    let erasing = Arc::clone(&services);
+    let work = async move { erasing.erase(&id).await };
+    let erased = services.tasks.see_through(TaskKind::Change, work).await;
+    let erased = erased.map_err(|error| services.store_problem(&error))?;
     if erased { Ok(body::no_content()) } else { Err(unknown()) }
 }
 
@@ -137,7 +141,9 @@ pub(super) async fn disconnect_user(
         body::parse(&bytes)?
     };
     let before = request.revoke_before.map(|at| UnixMs(at.as_millisecond()));
-    let closed = services.disconnect(&id, before, clock::now()).await;
+    let disconnecting = Arc::clone(&services);
+    let work = async move { disconnecting.disconnect(&id, before, clock::now()).await };
+    let closed = services.tasks.see_through(TaskKind::Change, work).await;
     let closed = closed.map_err(|error| services.store_problem(&error))?;
     Ok(body::answer(StatusCode::OK, &DisconnectAnswer { closed }))
 }

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::hub::{Next, Registration};
 use crate::metrics::Counter;
 use crate::services::Services;
+use crate::tasks::TaskKind;
 use belfry_protocol::frame::ErrorMessageData;
 use belfry_protocol::{CloseCode, ErrorCode, UserId};
 use belfry_store::{InboxQuery, StoreError};
@@ -37,6 +38,8 @@ pub struct Drive<T> {
 struct Edge<T> {
     drive: Drive<T>,
     reading: Pending<ReadResult>,
+    /// A read whose answer would find no room: it waits until the socket took everything.
+    read_next: Option<Read>,
     operating: Pending<Result<Operated, ErrorMessageData>>,
     closing: Option<CloseCode>,
 }
@@ -49,7 +52,7 @@ enum Operated {
 
 /// Runs a session to its end.
 pub async fn run<T: Transport>(drive: Drive<T>) {
-    let mut edge = Edge { drive, reading: None, operating: None, closing: None };
+    let mut edge = Edge { drive, reading: None, read_next: None, operating: None, closing: None };
     let sleep = tokio::time::sleep(Duration::ZERO);
     tokio::pin!(sleep);
     let mut gone = false;
@@ -92,9 +95,21 @@ impl<T: Transport> Edge<T> {
     fn settle(&mut self) {
         loop {
             self.perform();
+            self.start_read();
             if self.closing.is_some() || !self.take_signal() {
                 return;
             }
+        }
+    }
+
+    /// Starts the read that is wanted once its answer finds room in the socket's queue.
+    fn start_read(&mut self) {
+        let Drive { transport, registration, services, .. } = &self.drive;
+        if transport.traffic().queued == 0
+            && let Some(read) = self.read_next.take()
+        {
+            let user = registration.handle.user.clone();
+            self.reading = Some(Box::pin(read_store(Arc::clone(services), user, read)));
         }
     }
 
@@ -183,12 +198,13 @@ impl<T: Transport> Edge<T> {
                 registration.handle.forget_hints();
             }
             Output::Read(read) => {
-                self.reading =
-                    Some(Box::pin(read_store(Arc::clone(services), registration.handle.user.clone(), read)));
+                self.reading = None;
+                self.read_next = Some(read);
             }
             Output::Operate(op) => {
-                self.operating =
-                    Some(Box::pin(operate(Arc::clone(services), registration.handle.user.clone(), op)));
+                let work = operate(Arc::clone(services), registration.handle.user.clone(), op);
+                // Seen through also when this session ends meanwhile: the other devices hear of it.
+                self.operating = Some(Box::pin(services.tasks.see_through(TaskKind::Change, work)));
             }
             Output::Acknowledge(row) => {
                 services.metrics.count(Counter::Receipts);

@@ -153,6 +153,8 @@ pub struct Session {
     /// Frames ahead of their predecessor, and when the oldest came.
     ahead: BTreeMap<(Stream, Seq), Signal>,
     ahead_since: Option<Instant>,
+    /// The store is known to be here; hints that are lost on the way are noticed by it.
+    known: Heads,
     /// Naive: everything from where this connection started up to here was confirmed by pongs.
     receipted: Heads,
     /// A signal that waits for a fresh count.
@@ -227,6 +229,7 @@ impl Session {
             phase: Phase::AwaitingResume { until: now.instant + rules.resume_wait },
             ahead: BTreeMap::new(),
             ahead_since: None,
+            known: standing.head,
             receipted: standing.head,
             held: None,
             asked: None,

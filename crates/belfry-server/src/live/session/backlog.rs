@@ -31,9 +31,9 @@ impl Session {
         self.read(Read::Standing);
     }
 
-    /// Hints were dropped, or one is missing: read everything after what was sent.
+    /// Hints were dropped or refused, or one is missing: read everything after what was sent.
     pub fn lag(&mut self, sent: Heads) {
-        if matches!(self.phase, Phase::Live) {
+        if matches!(self.phase, Phase::Live | Phase::CatchingUp(_)) {
             self.sent = sent;
             self.begin_backlog(Backlog::from(sent));
         }
@@ -133,6 +133,7 @@ impl Session {
         self.unread_all_at = standing.head.all;
         let Phase::CatchingUp(backlog) = &mut self.phase else {
             self.release_held(now);
+            self.expect(standing.head, now);
             return;
         };
         let head = standing.head;
@@ -248,7 +249,7 @@ impl Session {
         };
         let frame = CatchUpFrame { changes, items, covers, unread: self.unread.total(), more };
         let bytes = wire::catch_up(&frame, &self.settings, now.at);
-        self.out.push(Output::Frame { json: bytes.into(), before: None, after: Some(self.sent) });
+        self.out.push(Output::Frame { json: bytes.into(), before: Some(after), after: Some(self.sent) });
     }
 
     pub(super) fn on_first_page(&mut self, page: &InboxRows, now: Now) {

@@ -40,8 +40,21 @@ impl Session {
         let sent = self.sent;
         self.ahead
             .retain(|(stream, seq), _| *seq > if *stream == Stream::User { sent.user } else { sent.all });
-        if self.ahead.is_empty() {
+        if self.ahead.is_empty() && !self.is_behind() {
             self.ahead_since = None;
+        }
+    }
+
+    /// Whether the store has more than was sent.
+    pub(super) fn is_behind(&self) -> bool {
+        self.sent.user < self.known.user || self.sent.all < self.known.all
+    }
+
+    /// The store is here. Hints that do not come within the wait for their predecessors were lost.
+    pub(super) fn expect(&mut self, head: Heads, now: Now) {
+        self.known = head;
+        if self.is_behind() {
+            self.ahead_since.get_or_insert(now.instant);
         }
     }
 

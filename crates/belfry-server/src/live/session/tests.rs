@@ -348,7 +348,7 @@ fn silence_after_a_heartbeat_closes() {
     let (mut session, now) = live(Speaks::V1, 0);
     let pinged = later(now, Duration::from_secs(30));
     session.on_tick(Traffic::default(), pinged);
-    assert_eq!(said(&mut session), ["ping"]);
+    assert_eq!(said(&mut session), ["read Standing", "ping"]);
     session.on_tick(Traffic { heard: 1, ..Traffic::default() }, later(pinged, Duration::from_secs(9)));
     session.on_tick(Traffic { heard: 1, ..Traffic::default() }, later(pinged, Duration::from_secs(11)));
     assert_eq!(said(&mut session), [""; 0], "any byte is life");
@@ -441,4 +441,29 @@ fn a_resume_during_a_read_is_answered_after_it() {
     let outputs = session.take_outputs();
     let [Output::Read(Read::Changed { since, .. })] = outputs.as_slice() else { panic!("{outputs:?}") };
     assert_eq!(*since, heads(38, 0));
+}
+
+#[test]
+fn a_hint_that_never_came_is_missed_at_the_next_heartbeat() {
+    let (mut session, now) = live(Speaks::V1, 40);
+    let now = later(now, Duration::from_secs(30));
+    session.on_tick(Traffic::default(), now);
+    assert_eq!(said(&mut session), ["read Standing", "ping"]);
+    session.on_read(ReadResult::Standing(standing(41, 0, 1)), now);
+    assert!(session.wants_signals(), "the hint may only be late");
+    let now = later(now, Duration::from_millis(25));
+    session.on_tick(Traffic { heard: 1, ..Traffic::default() }, now);
+    assert_eq!(said(&mut session), ["ForgetHints", "read Standing"]);
+}
+
+#[test]
+fn a_frame_the_socket_refused_is_read_again() {
+    let (mut session, now) = live(Speaks::V1, 40);
+    session.on_signal(alert(41), now);
+    session.take_outputs();
+    session.lag(heads(40, 0));
+    session.on_read(ReadResult::Standing(standing(41, 0, 1)), now);
+    let outputs = session.take_outputs();
+    let Some(Output::Read(Read::Changed { since, .. })) = outputs.last() else { panic!("{outputs:?}") };
+    assert_eq!(*since, heads(40, 0));
 }

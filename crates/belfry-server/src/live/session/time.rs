@@ -15,9 +15,12 @@ impl Session {
             self.go_live(now);
         }
         if self.ahead_since.is_some_and(|since| now.instant >= since + self.rules.reorder_wait)
-            && !self.reading
+            && self.wants_signals()
         {
-            self.lag(self.sent);
+            self.ahead_since = None;
+            if self.is_behind() || !self.ahead.is_empty() {
+                self.lag(self.sent);
+            }
         }
         if self.close_at.is_some_and(|at| now.instant >= at) {
             return self.refuse(
@@ -71,6 +74,10 @@ impl Session {
             return;
         }
         self.next_ping_at = now.instant + self.rules.heartbeat_interval;
+        if self.wants_signals() {
+            // A hint is lost when its sender dies between commit and hub; here it is missed and made good.
+            self.read(Read::Standing);
+        }
         match self.speaks {
             Speaks::Naive => self.out.push(Output::Ping(self.sent)),
             Speaks::V1 | Speaks::V1Events => {
@@ -94,7 +101,8 @@ impl Session {
             Phase::AwaitingResume { until } => Some(until),
             _ => None,
         };
-        let ahead = self.ahead_since.filter(|_| !self.reading).map(|since| since + self.rules.reorder_wait);
+        let ahead =
+            self.ahead_since.filter(|_| self.wants_signals()).map(|since| since + self.rules.reorder_wait);
         let silent = self.ping_sent_at.map(|at| at + self.rules.heartbeat_timeout);
         let stalled = (queued > 0).then(|| self.taken_at + self.rules.stalled_after);
         [token, resume, ahead, silent, stalled, self.close_at]
