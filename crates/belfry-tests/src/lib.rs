@@ -1,1 +1,18 @@
-//! Placeholder.
+//! What the wired tests stand on: a real server in this process, the real binary in another one, and clients that
+//! speak the wire without any library of ours in between.
+
+pub mod caller;
+pub mod chaos;
+pub mod deadline;
+pub mod events;
+pub mod process;
+pub mod server;
+pub mod shim;
+pub mod socket;
+
+pub use caller::{Answer, Caller};
+pub use deadline::{DEADLINE, eventually, within};
+pub use events::Events;
+pub use process::Process;
+pub use server::TestServer;
+pub use socket::{Opening, Received, Socket};

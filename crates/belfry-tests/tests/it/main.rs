@@ -1,0 +1,3 @@
+//! Wired tests: the real server, real sockets, one file per area.
+
+mod routing;
