@@ -14,6 +14,9 @@ const FILES_MAX: usize = 1000;
 /// Most bytes of a kind file and of a schema file.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
+/// Room for the deepest expression that fits into a template, with a wide margin.
+const STACK_BYTES: usize = 128 * 1024 * 1024;
+
 /// What the configuration says about kinds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KindsOptions {
@@ -61,6 +64,10 @@ impl Kinds {
     /// Reads every `*.toml` of a folder. A folder that does not exist declares nothing. All faults of all files are
     /// given, not only the first.
     pub fn load(folder: &Path, options: &KindsOptions) -> Result<Self, Vec<KindFault>> {
+        with_deep_stack(|| Self::load_here(folder, options))
+    }
+
+    fn load_here(folder: &Path, options: &KindsOptions) -> Result<Self, Vec<KindFault>> {
         let files = match kind_files(folder) {
             Ok(files) => files,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::none()),
@@ -93,10 +100,12 @@ impl Kinds {
 
     /// Reads one kind from its text, for tests and tools; a schema file is looked for beside `file`.
     pub fn from_text(file: &Path, text: &str, options: &KindsOptions) -> Result<Self, Vec<KindFault>> {
-        let mut set = Self::none();
-        let mut errors = Vec::new();
-        set.add(file, text, options, &mut errors);
-        if errors.is_empty() { Ok(set) } else { Err(errors) }
+        with_deep_stack(|| {
+            let mut set = Self::none();
+            let mut errors = Vec::new();
+            set.add(file, text, options, &mut errors);
+            if errors.is_empty() { Ok(set) } else { Err(errors) }
+        })
     }
 
     fn add(&mut self, file: &Path, text: &str, options: &KindsOptions, errors: &mut Vec<KindFault>) {
@@ -169,6 +178,16 @@ impl Kinds {
     pub fn warnings(&self) -> &[KindFault] {
         &self.warnings
     }
+}
+
+/// Runs the work on a thread with a deep stack: the template engine reads expressions by recursion without a limit,
+/// and `not not not …` in a file must not end the process. The memory is taken only as far as it is used.
+fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("kinds".to_owned()).stack_size(STACK_BYTES);
+        let thread = thread.spawn_scoped(scope, work).expect("a machine that serves has room for one thread");
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The kind files of a folder, by name; hidden files and editors' copies are none.

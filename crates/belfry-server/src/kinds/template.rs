@@ -13,6 +13,11 @@ const FUEL: u64 = 50_000;
 /// Most bytes that one template may write before its text is cut to its field's limit.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
+/// Longest template.
+const SOURCE_BYTES_MAX: usize = 16 * 1024;
+/// Calls of macros within each other.
+const RECURSION_MAX: usize = 50;
+
 /// The names a template may use at the top, and below `alert` and `user`.
 const TOP: [&str; 3] = ["data", "alert", "user"];
 const BELOW_ALERT: [&str; 4] = ["id", "kind", "severity", "created_at"];
@@ -69,6 +74,7 @@ impl Templates {
         // An undefined value may be asked for (`{% if data.link %}`, `is defined`, `default`), never printed.
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_fuel(Some(FUEL));
+        environment.set_recursion_limit(RECURSION_MAX);
         environment.set_debug(true);
         Self { environment, fixed: BTreeMap::new() }
     }
@@ -83,6 +89,12 @@ impl Templates {
         if !source.contains('{') {
             self.fixed.insert(name.to_owned(), source.to_owned());
             return Vec::new();
+        }
+        if source.len() > SOURCE_BYTES_MAX {
+            return vec![Complaint::error(
+                format!("the template has {} bytes, and one has at most {SOURCE_BYTES_MAX}", source.len()),
+                "Shorten it; the texts it writes are cut far below that",
+            )];
         }
         if let Err(error) = self.environment.add_template_owned(name.to_owned(), source.to_owned()) {
             let line = error.line().filter(|line| *line > 1).map(|line| format!(" in its line {line}"));

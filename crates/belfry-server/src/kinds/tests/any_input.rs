@@ -55,6 +55,71 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+#[test]
+fn deep_nesting_is_refused_or_read_but_never_exhausts_the_stack() {
+    let deep = 30_000;
+    // Each template is about as deep as one of the allowed length can be.
+    let title = |template: &str| format!("kind = \"k\"\n[templates.en]\ntitle = {}", json!(template));
+    let templates = [
+        format!("{{{{ {}1{} }}}}", "(".repeat(8_000), ")".repeat(8_000)),
+        format!("{{{{ {}1{} }}}}", "[".repeat(8_000), "]".repeat(8_000)),
+        format!("{{{{ {} }}}}", "not ".repeat(4_090)),
+        format!("{{{{ {}1 }}}}", "-".repeat(16_300)),
+        format!("{{{{ data{} }}}}", ".a".repeat(8_100)),
+        format!("{{{{ data{} }}}}", "[0]".repeat(5_400)),
+        format!("{{{{ 1{} }}}}", "|string".repeat(2_300)),
+        format!("{{{{ 1{} }}}}", " + 1".repeat(4_000)),
+        format!("{{{{ 1{} }}}}", "**1".repeat(5_400)),
+        format!("{{{{ 1{} }}}}", " if 1 else 1".repeat(1_300)),
+        "{% if 1 %}".repeat(760) + &"{% endif %}".repeat(760),
+        "{% for a in [1] %}".repeat(530) + &"{% endfor %}".repeat(530),
+        "{% if 1 %}".to_owned() + &"{% elif 1 %}".repeat(1_300) + "{% endif %}",
+        "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}".to_owned(),
+    ];
+    for template in templates {
+        assert!(template.len() <= 16 * 1024, "is refused unread: {}", template.len());
+        if let Ok(kinds) = read(&title(&template)) {
+            let _ = render(kinds.get("k").expect("is declared"), json!({}));
+        }
+    }
+    for text in [
+        format!("kind = {}{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("kind = {}", "{ a = ".repeat(deep)),
+        format!("kind{} = 1", ".a".repeat(deep)),
+        format!("[kind{}]", ".a".repeat(deep)),
+    ] {
+        assert!(read(&text).is_err());
+    }
+    let folder = tempfile::tempdir().expect("is made");
+    let nested =
+        |open: &str, close: &str, times: usize| format!("{}{{}}{}", open.repeat(times), close.repeat(times));
+    for schema in [
+        nested("{\"allOf\":[", "]}", 60),
+        nested("{\"properties\":{\"a\":", "}}", 60),
+        nested("{\"not\":", "}", 120),
+        nested("{\"items\":", "}", 9_000),
+    ] {
+        std::fs::write(folder.path().join("s.json"), &schema).expect("is written");
+        let file = folder.path().join("k.toml");
+        if let Ok(kinds) =
+            Kinds::from_text(&file, "kind = \"k\"\nschema = \"s.json\"", &KindsOptions::default())
+        {
+            let _ = kinds.get("k").expect("is declared").validate(&json!({"a": {"a": 1}}));
+            let _ = typescript(&kinds);
+        }
+    }
+    let chain: serde_json::Map<String, Value> =
+        (0..499).map(|n| (n.to_string(), json!({"$ref": format!("#/$defs/{}", n + 1)}))).collect();
+    let mut schema = json!({"$ref": "#/$defs/0", "$defs": chain});
+    schema["$defs"]["499"] = json!({"type": "object", "required": ["a"]});
+    std::fs::write(folder.path().join("s.json"), schema.to_string()).expect("is written");
+    let file = folder.path().join("k.toml");
+    let kinds = Kinds::from_text(&file, "kind = \"k\"\nschema = \"s.json\"", &KindsOptions::default());
+    let kinds = kinds.unwrap_or_else(|faults| panic!("{faults:?}"));
+    assert!(kinds.get("k").expect("is declared").validate(&json!({})).is_err());
+    let _ = typescript(&kinds);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

@@ -175,6 +175,22 @@ fn an_endless_template_runs_out_of_fuel_and_a_long_one_of_room() {
 }
 
 #[test]
+fn a_template_over_the_limit_is_refused() {
+    let text = |bytes: usize| {
+        let template = format!("{{{{ 1 }}}}{}", "x".repeat(bytes - 7));
+        format!("kind = \"k\"\n[templates.en]\ntitle = \"t\"\nbody = \"{template}\"")
+    };
+    assert!(read(&text(16 * 1024)).is_ok());
+    refused(
+        &text(16 * 1024 + 1),
+        &[
+            "k.toml:4: `templates.en.body`: the template has 16385 bytes, and one has at most 16384. Shorten it; the \
+           texts it writes are cut far below that.",
+        ],
+    );
+}
+
+#[test]
 fn the_language_falls_back_from_region_to_language_to_default_to_the_configured_to_the_first() {
     let titles = |tags: &[&str]| {
         let tables = tags.iter().map(|tag| format!("[templates.{tag}]\ntitle = \"{tag}\"\n"));
