@@ -105,7 +105,7 @@ pub struct Metrics {
     closes: Family<CloseLabels, PromCounter>,
     requests: Family<RequestLabels, PromCounter>,
     publish_seconds: Histogram,
-    gauges: Family<NameLabels, Gauge>,
+    gauges: Vec<Gauge>,
     tasks: Family<NameLabels, Gauge>,
     kinds: Mutex<HashMap<String, KindFigures>>,
     started_at: Instant,
@@ -152,8 +152,14 @@ impl Metrics {
             Unit::Seconds,
             publish_seconds.clone(),
         );
-        let gauges = Family::default();
-        registry.register("gauge", "sizes and depths right now, by name", gauges.clone());
+        let gauges = GAUGES
+            .iter()
+            .map(|(name, help)| {
+                let gauge = Gauge::default();
+                registry.register(*name, *help, gauge.clone());
+                gauge
+            })
+            .collect();
         let tasks = Family::default();
         registry.register("tasks", "running tasks, by kind", tasks.clone());
         Self {
@@ -256,8 +262,8 @@ impl Metrics {
 
     /// The text that Prometheus reads (OpenMetrics 1.0).
     pub fn render(&self, hub: HubCounts, store: StoreGauges, tasks: &Tasks) -> String {
-        for (name, value) in gauges(hub, store) {
-            self.gauges.get_or_create(&NameLabels { name }).set(i64::try_from(value).unwrap_or(i64::MAX));
+        for (gauge, value) in self.gauges.iter().zip(gauges(hub, store)) {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
         for kind in TaskKind::ALL {
             self.tasks.get_or_create(&NameLabels { name: kind.name() }).set(tasks.running(kind));
@@ -268,20 +274,36 @@ impl Metrics {
     }
 }
 
-fn gauges(hub: HubCounts, store: StoreGauges) -> [(&'static str, u64); 12] {
+/// What is read when somebody asks, in the order of [`gauges`].
+const GAUGES: [(&str, &str); 12] = [
+    ("connections_websocket", "open WebSocket connections"),
+    ("connections_sse", "open event streams"),
+    ("users", "users with an open connection"),
+    ("store_writer_queue", "jobs that wait for the store's writer"),
+    ("store_wal_bytes", "bytes of the write-ahead log"),
+    ("store_unsettled", "alerts in the log that are not merged into inboxes yet"),
+    ("store_warm_users", "users held in memory"),
+    ("store_pending_receipts", "users with receipts that wait for the next commit"),
+    ("store_fanouts", "unfinished fan-outs"),
+    ("store_commits", "commits since the start"),
+    ("store_published", "alerts stored since the start"),
+    ("store_healthy", "1 if the last write succeeded"),
+];
+
+fn gauges(hub: HubCounts, store: StoreGauges) -> [u64; GAUGES.len()] {
     [
-        ("connections_websocket", u64::from(hub.websocket)),
-        ("connections_sse", u64::from(hub.sse)),
-        ("users", u64::from(hub.users)),
-        ("store_writer_queue", store.writer_queue),
-        ("store_wal_bytes", store.wal_bytes),
-        ("store_unsettled", store.unsettled),
-        ("store_warm_users", store.warm_users),
-        ("store_pending_receipts", store.pending_receipts),
-        ("store_fanouts", store.fanouts),
-        ("store_commits", store.commits),
-        ("store_published", store.published),
-        ("store_healthy", u64::from(store.healthy)),
+        u64::from(hub.websocket),
+        u64::from(hub.sse),
+        u64::from(hub.users),
+        store.writer_queue,
+        store.wal_bytes,
+        store.unsettled,
+        store.warm_users,
+        store.pending_receipts,
+        store.fanouts,
+        store.commits,
+        store.published,
+        u64::from(store.healthy),
     ]
 }
 
