@@ -11,6 +11,7 @@ mod checkpoint;
 mod error;
 mod expiry;
 mod fanouts;
+mod group_commit;
 mod groups;
 mod idempotency;
 mod inbox;
@@ -348,6 +349,11 @@ impl Store {
     /// Whether a commit goes through right now.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         self.inner.writer.write(|txn| txn::touch_meta(txn.conn, "checked")).await
+    }
+    /// For tests: as if the disk were full once the file has this many pages; `None`: as it is.
+    #[doc(hidden)]
+    pub async fn limit_pages(&self, pages: Option<u32>) -> Result<(), StoreError> {
+        self.inner.writer.limit_pages(pages).await
     }
     /// Sizes and depths for metrics; never blocks.
     pub fn gauges(&self) -> StoreGauges {

@@ -155,6 +155,26 @@ pub(crate) struct Entry {
     recent: bool,
 }
 
+/// A user inside a transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    pub(crate) core: Core,
+    /// The tail that memory holds was merged by this transaction (or belonged to an erased user).
+    pub(crate) settled: bool,
+    /// New notifications that stand in the log only.
+    pub(crate) appended: Vec<TailItem>,
+    /// Head and counts are to be written to the user's row.
+    pub(crate) dirty: bool,
+    /// Erased by this transaction.
+    pub(crate) erased: bool,
+    /// Made by this transaction: receipts of an earlier user with this id are not theirs.
+    pub(crate) made: bool,
+    /// As read from disk.
+    pub(crate) receipts: Receipts,
+    /// `receipts` has more than memory.
+    pub(crate) merge_receipts: bool,
+}
+
 /// A user as committed at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
@@ -286,24 +306,30 @@ impl Memory {
         }
     }
 
-    /// Changes a user after COMMIT; `make` where the user is not warm.
-    pub(crate) fn apply<T>(
-        &self,
-        user: &UserId,
-        make: impl FnOnce() -> (Core, Receipts),
-        change: impl FnOnce(&mut Entry) -> T,
-    ) -> T {
+    /// Gives a user the state of a transaction after COMMIT; answers the length of the tail before and after.
+    pub(crate) fn commit(&self, user: &UserId, work: Work) -> (usize, usize) {
         let mut shard = self.shard(user);
-        if let Some(entry) = shard.users.get_mut(user) {
-            entry.recent = true;
-            return change(entry);
+        let Some(entry) = shard.users.get_mut(user) else {
+            let after = work.appended.len();
+            let entry = Entry { core: work.core, tail: work.appended, receipts: work.receipts, recent: true };
+            shard.users.insert(user.clone(), entry);
+            self.warm.fetch_add(1, Ordering::Relaxed);
+            return (0, after);
+        };
+        let before = entry.tail.len();
+        entry.recent = true;
+        entry.core = work.core;
+        if work.settled {
+            entry.tail.clear();
         }
-        let (core, receipts) = make();
-        let mut entry = Entry { core, tail: Vec::new(), receipts, recent: true };
-        let result = change(&mut entry);
-        shard.users.insert(user.clone(), entry);
-        self.warm.fetch_add(1, Ordering::Relaxed);
-        result
+        entry.tail.extend(work.appended);
+        if work.made {
+            entry.receipts = work.receipts;
+        } else if work.merge_receipts {
+            entry.receipts.user.merge(&work.receipts.user);
+            entry.receipts.all.merge(&work.receipts.all);
+        }
+        (before, entry.tail.len())
     }
 
     /// Drops a user that was erased.

@@ -2,32 +2,13 @@
 
 use crate::error::{Sql, is_disk_fault};
 use crate::idempotency::{IdempotencyKey, Remembered};
-use crate::memory::{AllState, Core, Memory, Receipts, TailItem};
+pub(crate) use crate::memory::Work;
+use crate::memory::{AllState, Core, Memory, Receipts};
 use crate::users;
 use belfry_protocol::UserId;
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// A user inside a transaction.
-#[derive(Debug, Clone)]
-pub(crate) struct Work {
-    pub(crate) core: Core,
-    /// The tail that memory holds was merged by this transaction (or belonged to an erased user).
-    pub(crate) settled: bool,
-    /// New notifications that stand in the log only.
-    pub(crate) appended: Vec<TailItem>,
-    /// Head and counts are to be written to the user's row.
-    pub(crate) dirty: bool,
-    /// Erased by this transaction.
-    pub(crate) erased: bool,
-    /// Made by this transaction: receipts of an earlier user with this id are not theirs.
-    pub(crate) made: bool,
-    /// As read from disk.
-    pub(crate) receipts: Receipts,
-    /// `receipts` has more than memory.
-    pub(crate) merge_receipts: bool,
-}
 
 /// What is given to memory after COMMIT.
 pub(crate) struct Effects {

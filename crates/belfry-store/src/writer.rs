@@ -1,40 +1,23 @@
-//! The one thread that writes: it takes what waits, makes one transaction of it, and answers when that is on disk.
+//! The way to the one thread that writes: a bounded queue, and an answer when what was asked is on disk.
 
 use crate::StoreError;
-use crate::checkpoint::{self, Checkpointer};
+use crate::checkpoint::Checkpointer;
 use crate::error::{Sql, is_disk_fault, store_error};
+use crate::group_commit::Running;
 use crate::memory::lock;
-use crate::receipts::Taken;
-use crate::schema::connect_writer;
-use crate::settle::{SETTLE_ROWS, SETTLE_SLICE, Settling, settle_all};
-use crate::shared::{Shared, monotonic};
-use crate::txn::{Effects, Limits, Txn, WriterState};
+use crate::shared::Shared;
+use crate::txn::Txn;
 use rusqlite::Connection;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Most jobs of one commit.
-const GROUP_JOBS_MAX: usize = 256;
-/// Most bytes of one commit.
-const GROUP_BYTES_MAX: usize = 1024 * 1024;
-/// Longest time a group is built.
-const GROUP_BUILD_MAX: Duration = Duration::from_millis(2);
-/// How old receipts get before they ride on a commit, or make one.
-const RECEIPTS_AGE: Duration = Duration::from_millis(100);
-/// How long it is quiet before the log's end is merged.
-const QUIET: Duration = Duration::from_secs(1);
-/// Rounds that write the most receipts that can wait.
-const FLUSH_ROUNDS_MAX: usize = 40;
-/// How soon a failed chore is tried again.
-const CHORE_RETRY: Duration = Duration::from_secs(1);
-
 /// Something to do in a transaction, with somebody who waits for the answer.
-trait Job: Send {
+pub(crate) trait Job: Send {
+    /// How much of a group it takes.
     fn bytes(&self) -> usize;
     /// `Err`: the disk failed, nothing of the transaction can stand.
     fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), rusqlite::Error>;
@@ -42,11 +25,20 @@ trait Job: Send {
     fn answer(self: Box<Self>, failure: Option<&StoreError>);
 }
 
-struct Call<T, F> {
+/// A closure with somebody who waits for its answer.
+pub(crate) struct Call<T, F> {
     bytes: usize,
     body: Option<F>,
     outcome: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Call<T, F> {
+    /// The call, and where its answer comes.
+    pub(crate) fn new(bytes: usize, body: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+        let (answer, answered) = oneshot::channel();
+        (Self { bytes, body: Some(body), outcome: None, answer }, answered)
+    }
 }
 
 impl<T: Send, F: FnOnce(&mut Txn<'_>) -> Sql<T> + Send> Job for Call<T, F> {
@@ -80,12 +72,16 @@ impl<T: Send, F: FnOnce(&mut Txn<'_>) -> Sql<T> + Send> Job for Call<T, F> {
     }
 }
 
-enum Message {
+/// What goes through the queue.
+pub(crate) enum Message {
+    /// Something to write.
     Job(Box<dyn Job>),
     /// Receipts wait.
     Wake,
     /// Write all receipts.
     Flush(oneshot::Sender<Result<(), StoreError>>),
+    /// Refuse to grow the file beyond this.
+    LimitPages(Option<u32>, oneshot::Sender<Result<(), StoreError>>),
     /// Write and merge everything, then end.
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -106,21 +102,8 @@ impl Writer {
         checkpointer: Arc<Checkpointer>,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(shared.options.writer_queue_max.max(1));
-        let state = WriterState { merged_to: newest_key, newest_key, ..WriterState::default() };
-        let mut running = Running {
-            limits: limits(&shared),
-            shared: Arc::clone(&shared),
-            conn: Some(conn),
-            state,
-            settling: Settling::default(),
-            checkpointer,
-            receipts_due: None,
-            quiet_at: None,
-            turn: 0,
-        };
-        if let Some(conn) = &mut running.conn {
-            watch_log(conn, &shared).map_err(std::io::Error::other)?;
-        }
+        let running = Running::new(Arc::clone(&shared), conn, newest_key, checkpointer)
+            .map_err(std::io::Error::other)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || running.run(&receiver))?;
@@ -149,8 +132,8 @@ impl Writer {
         bytes: usize,
         body: impl FnOnce(&mut Txn<'_>) -> Sql<T> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Message::Job(Box::new(Call { bytes, body: Some(body), outcome: None, answer })))?;
+        let (call, answered) = Call::new(bytes, body);
+        self.send(Message::Job(Box::new(call)))?;
         Ok(answered)
     }
 
@@ -172,6 +155,13 @@ impl Writer {
     pub(crate) async fn flush(&self) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Flush(answer))?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// As if the disk were full beyond this.
+    pub(crate) async fn limit_pages(&self, pages: Option<u32>) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::LimitPages(pages, answer))?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -203,362 +193,5 @@ impl Writer {
             // The writer catches its panics.
             let _ = thread.join();
         }
-    }
-}
-
-fn limits(shared: &Shared) -> Limits {
-    Limits {
-        inbox_items_max: shared.options.inbox_items_max,
-        announcements_max: shared.options.announcements_max,
-    }
-}
-
-/// Lets each commit say how long the log is.
-fn watch_log(conn: &mut Connection, shared: &Arc<Shared>) -> Sql<()> {
-    let shared = Arc::clone(shared);
-    conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: i32| {
-        shared.counters.wal_pages.store(u64::try_from(pages).unwrap_or(0), Ordering::Relaxed);
-        Ok(())
-    }))
-}
-
-/// The writer on its thread.
-struct Running {
-    shared: Arc<Shared>,
-    limits: Limits,
-    conn: Option<Connection>,
-    state: WriterState,
-    settling: Settling,
-    checkpointer: Arc<Checkpointer>,
-    receipts_due: Option<Instant>,
-    quiet_at: Option<Instant>,
-    turn: usize,
-}
-
-/// What goes along with a group's jobs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Chores {
-    receipts: bool,
-    settle_rows: Option<usize>,
-}
-
-impl Running {
-    fn run(mut self, receiver: &Receiver<Message>) {
-        loop {
-            let message = match self.wait() {
-                None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(wait) => receiver.recv_timeout(wait),
-            };
-            match message {
-                Ok(message) => {
-                    if self.take(message, receiver) {
-                        return;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => self.idle(),
-                Err(RecvTimeoutError::Disconnected) => {
-                    // Every handle is gone: nobody waits for the answer, so a failure is only logged.
-                    if let Err(error) = self.end() {
-                        tracing::warn!(error = %error, "the store could not be closed in order");
-                    }
-                    return;
-                }
-            }
-        }
-    }
-
-    /// How long nothing has to be done; `None`: until a message comes.
-    fn wait(&self) -> Option<Duration> {
-        if self.settling.is_running() {
-            return Some(Duration::ZERO);
-        }
-        let next = [self.receipts_due, self.quiet_at].into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(monotonic()))
-    }
-
-    /// Handles a message and what waits behind it. `true`: the end.
-    fn take(&mut self, first: Message, receiver: &Receiver<Message>) -> bool {
-        let began = monotonic();
-        let mut jobs: Vec<Box<dyn Job>> = Vec::new();
-        let mut bytes = 0;
-        let mut next = Some(first);
-        while let Some(message) = next.take() {
-            self.shared.counters.writer_queue.fetch_sub(1, Ordering::Relaxed);
-            match message {
-                Message::Job(job) => {
-                    bytes += job.bytes();
-                    jobs.push(job);
-                }
-                Message::Wake => {
-                    self.receipts_due.get_or_insert(began + RECEIPTS_AGE);
-                }
-                Message::Flush(answer) => {
-                    self.group(std::mem::take(&mut jobs));
-                    // The caller may have gone.
-                    let _ = answer.send(self.flush());
-                    bytes = 0;
-                }
-                Message::Close(answer) => {
-                    self.group(jobs);
-                    let _ = answer.send(self.end());
-                    return true;
-                }
-            }
-            let full = jobs.len() >= GROUP_JOBS_MAX
-                || bytes >= GROUP_BYTES_MAX
-                || (jobs.len() % 16 == 15 && began.elapsed() > GROUP_BUILD_MAX);
-            if !full {
-                next = receiver.try_recv().ok();
-            }
-        }
-        self.group(jobs);
-        false
-    }
-
-    /// One commit for these jobs, with the chores that are due.
-    fn group(&mut self, jobs: Vec<Box<dyn Job>>) {
-        if jobs.is_empty() {
-            return;
-        }
-        let receipts = self.receipts_due.is_some_and(|due| due <= monotonic());
-        if self.state.unsettled_rows.max(self.state.recent_keys.len()) >= SETTLE_ROWS {
-            self.begin_settling();
-        }
-        // Where publishing is faster than merging, slices grow until they are even.
-        let rows = SETTLE_SLICE.max(self.state.unsettled_rows / 32);
-        let settle_rows = self.settling.is_running().then_some(rows);
-        // Its error went to those who wait.
-        let _ = self.commit(jobs, Chores { receipts, settle_rows });
-        self.quiet_at = (self.state.unsettled_rows > 0 || !self.state.recent_keys.is_empty())
-            .then(|| monotonic() + QUIET);
-        if self.receipts_due.is_none() && self.shared.pending.count() > 0 {
-            // The call to wake found the queue full.
-            self.receipts_due = Some(monotonic() + RECEIPTS_AGE);
-        }
-        self.turn = self.turn.wrapping_add(1);
-        self.shared.memory.evict(self.turn);
-    }
-
-    fn begin_settling(&mut self) {
-        let memory = &self.shared.memory;
-        self.settling.begin(memory, &self.state);
-    }
-
-    /// A timer ran out: receipts, or the end of the log after a quiet second.
-    fn idle(&mut self) {
-        let now = monotonic();
-        let receipts = self.receipts_due.is_some_and(|due| due <= now);
-        if self.quiet_at.is_some_and(|at| at <= now) {
-            self.quiet_at = None;
-            self.begin_settling();
-        }
-        let settle_rows = self.settling.is_running().then_some(SETTLE_SLICE * 4);
-        if (receipts || settle_rows.is_some())
-            && self.commit(Vec::new(), Chores { receipts, settle_rows }).is_err()
-        {
-            self.quiet_at = Some(now + CHORE_RETRY);
-            self.receipts_due = self.receipts_due.map(|_| now + CHORE_RETRY);
-        }
-    }
-
-    /// Writes all receipts that wait.
-    fn flush(&mut self) -> Result<(), StoreError> {
-        // A bounded number of rounds: what comes in meanwhile was not given before.
-        for _ in 0..FLUSH_ROUNDS_MAX {
-            if self.shared.pending.count() == 0 {
-                break;
-            }
-            self.commit(Vec::new(), Chores { receipts: true, settle_rows: None })?;
-        }
-        Ok(())
-    }
-
-    /// Writes and merges everything, and copies the log into the file.
-    fn end(&mut self) -> Result<(), StoreError> {
-        self.flush()?;
-        let (answer, mut answered) = oneshot::channel();
-        let all = Call { bytes: 0, body: Some(settle_all), outcome: None, answer };
-        self.commit(vec![Box::new(all)], Chores { receipts: false, settle_rows: None })?;
-        answered.try_recv().unwrap_or(Err(StoreError::Closed))?;
-        if let Some(conn) = &self.conn
-            && let Err(error) = checkpoint::truncate(&self.shared, conn)
-        {
-            tracing::debug!(error = %error, "the write-ahead log stays, the next start copies it");
-        }
-        Ok(())
-    }
-
-    /// Runs one transaction and answers its jobs.
-    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>, chores: Chores) -> Result<(), StoreError> {
-        let mut taken = Taken::default();
-        let result = catch_unwind(AssertUnwindSafe(|| self.attempt(&mut jobs, chores, &mut taken)));
-        let result = match result {
-            Ok(result) => result.map_err(|error| store_error(&error)),
-            Err(_) => Err(StoreError::Internal("a write panicked".to_owned())),
-        };
-        match &result {
-            Ok(()) => {
-                self.shared.pending.done(&taken);
-                if chores.receipts {
-                    let more = self.shared.pending.count() > 0;
-                    self.receipts_due = more.then(|| monotonic() + RECEIPTS_AGE);
-                }
-                self.shared.counters.unhealthy.store(false, Ordering::Relaxed);
-                self.checkpointer.committed(&self.shared);
-            }
-            Err(error) => {
-                self.shared.pending.give_back(&self.shared.memory, taken);
-                self.failed(error);
-            }
-        }
-        for job in jobs {
-            job.answer(result.as_ref().err());
-        }
-        if let Some(conn) = &self.conn {
-            checkpoint::truncate_if_large(&self.shared, conn);
-        }
-        result
-    }
-
-    fn attempt(
-        &mut self,
-        jobs: &mut [Box<dyn Job>],
-        chores: Chores,
-        taken: &mut Taken,
-    ) -> Result<(), rusqlite::Error> {
-        if self.conn.is_none() {
-            let mut conn = connect_writer(&self.shared.path, self.shared.options.busy_timeout)?;
-            watch_log(&mut conn, &self.shared)?;
-            self.conn = Some(conn);
-        }
-        let conn = self.conn.as_ref().expect("it was just made");
-        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut txn = Txn::new(conn, &self.shared.memory, &mut self.state, self.limits);
-        for job in jobs {
-            job.run(&mut txn)?;
-        }
-        if chores.receipts {
-            let pending = &self.shared.pending;
-            contain("receipts", txn.savepoint(|txn| pending.flush(txn, taken)))?;
-        }
-        if let Some(rows) = chores.settle_rows {
-            let settling = &mut self.settling;
-            let settled = txn.savepoint(|txn| settling.slice(txn, rows));
-            if settled.is_err() {
-                settling.abandon();
-            }
-            contain("merging", settled)?;
-        }
-        txn.write_users()?;
-        conn.prepare_cached("COMMIT")?.execute([])?;
-        let effects = txn.effects;
-        self.apply(effects);
-        Ok(())
-    }
-
-    /// After a failed transaction: nothing of it stands, and memory never saw it.
-    fn failed(&mut self, error: &StoreError) {
-        self.settling.abandon();
-        self.state.retention = crate::retention::Walk::default();
-        if !self.shared.counters.unhealthy.swap(true, Ordering::Relaxed) {
-            tracing::error!(error = %error, "the store cannot write; it goes on trying");
-        }
-        let Some(conn) = &self.conn else {
-            return;
-        };
-        let rolled_back = conn.is_autocommit() || conn.execute_batch("ROLLBACK").is_ok();
-        // A lock that somebody else holds says nothing against the connection.
-        let locked = matches!(error, StoreError::Unavailable { reason } if reason.contains("locked"));
-        if !(rolled_back && locked) {
-            self.conn = None;
-        }
-    }
-
-    /// After COMMIT: memory learns what is true now.
-    fn apply(&mut self, effects: Effects) {
-        let memory = &self.shared.memory;
-        let counters = &self.shared.counters;
-        if let Some(all) = effects.all {
-            memory.set_all(all);
-        }
-        if let Some(epoch) = effects.store_epoch {
-            memory.set_store_epoch(epoch);
-        }
-        for (user, work) in effects.work {
-            if work.erased {
-                let rows = memory.with_tail(&user, <[_]>::len);
-                self.state.unsettled_rows -= rows;
-                self.state.unsettled.remove(&user);
-                memory.forget(&user);
-                continue;
-            }
-            if work.core.items > self.limits.inbox_items_max
-                || work.core.gone_items > crate::retention::gone_items_max(self.limits.inbox_items_max)
-            {
-                self.state.retention.note_over_limit(&user);
-            }
-            for expires_at in work.appended.iter().filter_map(|item| item.expires_at) {
-                self.state.first_expiry =
-                    Some(self.state.first_expiry.map_or(expires_at, |at| at.min(expires_at)));
-            }
-            let made = (work.core.clone(), work.receipts.clone());
-            let (gone, new) = (work.settled, work.appended.len());
-            let (before, after) = memory.apply(
-                &user,
-                || made,
-                |entry| {
-                    let before = entry.tail.len();
-                    entry.core = work.core;
-                    if gone {
-                        entry.tail.clear();
-                    }
-                    entry.tail.extend(work.appended);
-                    if work.made {
-                        entry.receipts = work.receipts;
-                    } else if work.merge_receipts {
-                        entry.receipts.user.merge(&work.receipts.user);
-                        entry.receipts.all.merge(&work.receipts.all);
-                    }
-                    (before, entry.tail.len())
-                },
-            );
-            self.state.unsettled_rows = self.state.unsettled_rows + after - before;
-            if after == 0 {
-                if before > 0 {
-                    self.state.unsettled.remove(&user);
-                }
-            } else if after == new {
-                self.state.unsettled.insert(user);
-            }
-        }
-        if self.state.unsettled_rows == 0 {
-            self.state.first_expiry = None;
-        }
-        for (user, up_to) in effects.spilled {
-            memory.with_receipts(&user, |receipts| receipts.user.forget_up_to(up_to));
-        }
-        self.state.recent_keys.extend(effects.idempotency);
-        for (key, alert_key) in effects.merged_keys {
-            if self.state.recent_keys.get(&key).is_some_and(|one| one.alert_key == alert_key) {
-                self.state.recent_keys.remove(&key);
-            }
-        }
-        self.state.merged_to = effects.merged_to;
-        self.state.newest_key = effects.newest_key;
-        counters.commits.fetch_add(1, Ordering::Relaxed);
-        counters.published.fetch_add(effects.published, Ordering::Relaxed);
-        counters.fanouts.fetch_add(effects.fanouts, Ordering::Relaxed);
-        counters.unsettled.store(self.state.unsettled_rows as u64, Ordering::Relaxed);
-    }
-}
-
-/// A chore's own fault is logged and does not fail those who ride along; a fault of the disk does.
-fn contain(chore: &str, result: Sql<()>) -> Sql<()> {
-    match result {
-        Err(error) if !is_disk_fault(&error) => {
-            tracing::error!(error = %error, "a chore of the store failed: {chore}");
-            Ok(())
-        }
-        other => other,
     }
 }

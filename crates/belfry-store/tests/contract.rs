@@ -1,4 +1,5 @@
 //! What every store has to do: each test runs on each engine.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it has to be")]
 
 #[path = "contract/harness.rs"]
 mod harness;
