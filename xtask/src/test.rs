@@ -11,6 +11,10 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     let clock = Stopwatch::start();
     let mut total = Counts::default();
     let mut broken = Vec::new();
+    if filter.is_none() {
+        // First, because a Rust test that finds no TypeScript compiler has nothing to compile with.
+        tools::ensure_programs()?;
+    }
     let mut suites = vec![rust_tests(filter)?];
     if filter.is_none() {
         suites.push(doc_tests());
@@ -60,7 +64,6 @@ fn doc_tests() -> Suite {
 
 fn web_tests() -> Result<Option<Suite>> {
     let Some(web) = tools::web() else { return Ok(None) };
-    tools::ensure_programs()?;
     tools::ensure_npm_packages(&web)?;
     Ok(tools::npm_script(&web, "test")?.map(|command| Suite { command, reporter: Reporter::Npm }))
 }

@@ -260,6 +260,7 @@ async fn settle(ledger: &Ledger) -> Vec<String> {
             if audit(&lock(&ledger.promises), &lock(&ledger.delivered)).is_empty() {
                 return;
             }
+            // Between two looks; the deadline is below.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

@@ -30,6 +30,7 @@ where
             if let Some(found) = look().await {
                 return found;
             }
+            // Between two looks; the deadline is above.
             tokio::time::sleep(LOOK_EVERY).await;
         }
     })

@@ -136,6 +136,7 @@ impl Process {
                 if let Some(status) = child.try_wait().expect("our own child can be waited for") {
                     return Some(status);
                 }
+                // Between two looks; their number is the deadline.
                 std::thread::sleep(look_every);
             }
             let _ = child.kill();
