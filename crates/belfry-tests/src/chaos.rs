@@ -6,7 +6,7 @@ use crate::process::Process;
 use belfry_client::{Backoff, Connection, Event, Subscriber, SubscriberOptions};
 use belfry_server::clock;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -129,7 +129,6 @@ struct Ledger {
     next: AtomicU64,
     accepted: AtomicU64,
     unanswered: AtomicU64,
-    over: AtomicBool,
     moved: Notify,
 }
 
@@ -168,20 +167,21 @@ pub async fn run(options: ChaosOptions) -> Report {
         process.restart();
     }
     while publishers.join_next().await.is_some() {}
-    ledger.over.store(true, Ordering::Relaxed);
     let faults = settle(&ledger).await;
     drop(subscribers);
 
-    let report = Report {
+    // Counted in a statement of its own: the lock is held to a statement's end.
+    let delivered = lock(&ledger.delivered).values().map(|delivered| delivered.alerts.len() as u64).sum();
+    let faults = faults.into_iter().chain(inbox_faults(&caller, &ledger).await).collect();
+    drop(process);
+    Report {
         accepted: ledger.accepted.load(Ordering::Relaxed),
         unanswered: ledger.unanswered.load(Ordering::Relaxed),
-        delivered: lock(&ledger.delivered).values().map(|delivered| delivered.alerts.len() as u64).sum(),
+        delivered,
         kills: options.rounds,
         took: clock::now().instant.saturating_duration_since(began),
-        faults: faults.into_iter().chain(inbox_faults(&caller, &ledger).await).collect(),
-    };
-    drop(process);
-    report
+        faults,
+    }
 }
 
 fn user_name(number: u64) -> String {
