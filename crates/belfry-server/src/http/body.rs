@@ -13,7 +13,7 @@ use serde_json::error::Category;
 
 /// A limit on bodies and the key that sets it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BodyLimit {
+pub(crate) struct BodyLimit {
     /// Most bytes.
     pub bytes_max: usize,
     /// Where it is configured.
@@ -21,7 +21,7 @@ pub(super) struct BodyLimit {
 }
 
 /// Reads a body whole.
-pub(super) async fn read(body: Body, limit: BodyLimit) -> Result<Bytes, Refusal> {
+pub(crate) async fn read(body: Body, limit: BodyLimit) -> Result<Bytes, Refusal> {
     match Limited::new(body, limit.bytes_max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large(limit)),
@@ -33,13 +33,13 @@ pub(super) async fn read(body: Body, limit: BodyLimit) -> Result<Bytes, Refusal>
 }
 
 /// The refusal of a body over its limit.
-pub(super) fn too_large(limit: BodyLimit) -> Refusal {
+pub(crate) fn too_large(limit: BodyLimit) -> Refusal {
     let detail = format!("the body has more than {} bytes (`{}`)", limit.bytes_max, limit.key);
     Refusal::new(ErrorCode::BodyTooLarge, detail)
 }
 
 /// Whether the body says it is JSON. Forms of other pages cannot send this type without asking first.
-pub(super) fn demand_json(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn demand_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
@@ -49,7 +49,7 @@ pub(super) fn demand_json(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// Parses a body; a fault names line and column, or the field.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         Category::Data => field_fault::<T>(bytes, &error),
         Category::Io | Category::Syntax | Category::Eof => {
@@ -59,7 +59,7 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
 }
 
 /// Reads and parses a JSON body.
-pub(super) async fn json<T: DeserializeOwned>(
+pub(crate) async fn json<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
     limit: BodyLimit,
@@ -107,12 +107,12 @@ fn escape(key: &str) -> String {
 }
 
 /// An answer as JSON.
-pub(super) fn answer(status: StatusCode, value: &impl Serialize) -> Answer {
+pub(crate) fn answer(status: StatusCode, value: &impl Serialize) -> Answer {
     raw_answer(status, serde_json::to_vec(value).expect("every protocol type has a JSON form"))
 }
 
 /// An answer whose JSON is ready.
-pub(super) fn raw_answer(status: StatusCode, json: Vec<u8>) -> Answer {
+pub(crate) fn raw_answer(status: StatusCode, json: Vec<u8>) -> Answer {
     let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -121,7 +121,7 @@ pub(super) fn raw_answer(status: StatusCode, json: Vec<u8>) -> Answer {
 }
 
 /// An answer without a body.
-pub(super) fn no_content() -> Answer {
+pub(crate) fn no_content() -> Answer {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response

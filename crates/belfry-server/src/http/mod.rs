@@ -2,7 +2,7 @@
 
 mod alerts;
 mod batch;
-mod body;
+pub(crate) mod body;
 mod caller;
 mod documents;
 mod front;
