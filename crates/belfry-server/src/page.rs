@@ -22,7 +22,8 @@ use base64::Engine as _;
 use belfry_protocol::{ErrorCode, NewAlert, UserId};
 use belfry_store::UnixMs;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 use secrecy::ExposeSecret;
@@ -113,7 +114,8 @@ async fn own_origin(request: Request, next: Next) -> Answer {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
     let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    let own = origin.is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host_of)| Some(host_of) == host));
+    let own = origin
+        .is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host_of)| Some(host_of) == host));
     if own {
         return next.run(request).await;
     }

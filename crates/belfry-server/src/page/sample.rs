@@ -22,7 +22,10 @@ pub(super) fn whole_second(now: Timestamp) -> Timestamp {
 
 /// The shipped kinds where none are declared: their texts come with the example.
 pub(super) fn shipped(now: Timestamp) -> Vec<Value> {
-    SHIPPED.iter().map(|(name, sample)| json!({"name": name, "sample": with_now(sample.clone(), now)})).collect()
+    SHIPPED
+        .iter()
+        .map(|(name, sample)| json!({"name": name, "sample": with_now(sample.clone(), now)}))
+        .collect()
 }
 
 /// A declared kind: its templates write the texts, so the example is its data alone.
@@ -44,7 +47,9 @@ fn with_now(value: Value, now: Timestamp) -> Value {
     match value {
         Value::String(text) if text == NOW => json!(now),
         Value::Array(items) => items.into_iter().map(|item| with_now(item, now)).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(name, field)| (name, with_now(field, now))).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, field)| (name, with_now(field, now))).collect()
+        }
         other => other,
     }
 }
@@ -71,7 +76,10 @@ impl Maker<'_> {
             return given;
         }
         if let Some(pointer) = schema["$ref"].as_str().and_then(|target| target.strip_prefix('#')) {
-            return self.root.pointer(pointer).map_or(Value::Null, |found| self.value(found, name, depth + 1));
+            return self
+                .root
+                .pointer(pointer)
+                .map_or(Value::Null, |found| self.value(found, name, depth + 1));
         }
         for choice in ["oneOf", "anyOf"] {
             if let Some(first) = schema[choice].get(0).filter(|_| schema.get("properties").is_none()) {
@@ -161,9 +169,11 @@ fn number(schema: &Value, wanted: f64) -> Option<f64> {
     let bound = |key: &str| schema[key].as_f64();
     let step = bound("multipleOf").filter(|step| *step > 0.0);
     let mut number = step.map_or(wanted, |step| step.max(wanted));
-    let low = bound("minimum").into_iter().chain(bound("exclusiveMinimum").map(|low| low + step.unwrap_or(1.0)));
+    let low =
+        bound("minimum").into_iter().chain(bound("exclusiveMinimum").map(|low| low + step.unwrap_or(1.0)));
     number = low.fold(number, f64::max);
-    let high = bound("maximum").into_iter().chain(bound("exclusiveMaximum").map(|high| high - step.unwrap_or(1.0)));
+    let high =
+        bound("maximum").into_iter().chain(bound("exclusiveMaximum").map(|high| high - step.unwrap_or(1.0)));
     number = high.fold(number, f64::min);
     number.is_finite().then_some(step.map_or(number, |step| (number / step).floor() * step))
 }
