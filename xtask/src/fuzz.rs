@@ -14,15 +14,16 @@ pub(crate) fn run(seconds: u64, targets: &[String]) -> Result<()> {
     }
     let chosen = if targets.is_empty() { &known } else { targets };
     for target in chosen {
+        // The first folder takes what is learned, the second is only read.
+        let (corpus, seeds) = (format!("fuzz/corpus/{target}"), format!("fuzz/seeds/{target}"));
+        std::fs::create_dir_all(root().join(&corpus)).with_context(|| format!("making {corpus}"))?;
         let mut fuzz = cargo_fuzz()?;
-        fuzz.args([
-            "run",
-            target,
-            "--",
-            &format!("-max_total_time={seconds}"),
-            "-rss_limit_mb=2048",
-            "-timeout=10",
-        ]);
+        // Our code has no `unsafe` for a sanitizer to watch over; without one it runs several times as often.
+        fuzz.args(["run", "--sanitizer", "none", target, &corpus]);
+        if root().join(&seeds).is_dir() {
+            fuzz.arg(&seeds);
+        }
+        fuzz.args(["--", &format!("-max_total_time={seconds}"), "-rss_limit_mb=2048", "-timeout=10"]);
         run_command(&mut fuzz)?;
     }
     println!("\nfuzzed {} for {seconds} s each without a finding", chosen.join(", "));

@@ -1,6 +1,7 @@
 //! The logic behind the README's commands: `cargo xtask --help` lists them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to the person who typed it")]
 
+mod api;
 mod autobahn;
 mod check;
 mod codegen;
@@ -63,6 +64,15 @@ enum Routine {
         /// Only these targets.
         targets: Vec<String>,
     },
+    /// Runs requests made of the API's document against the real server.
+    Api {
+        /// How many for each route.
+        #[arg(long, default_value_t = 50)]
+        examples: u32,
+        /// What the suite is given, for example `--include-path /v1/inbox`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Prints lines per crate and the number of crates in the tree.
     Loc,
 }
@@ -86,6 +96,7 @@ fn run(routine: Routine) -> anyhow::Result<()> {
         Routine::Tidy => tidy::run(),
         Routine::Autobahn { arguments } => autobahn::run(&arguments),
         Routine::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
+        Routine::Api { examples, arguments } => api::run(examples, &arguments),
         Routine::Loc => loc::run(),
     }
 }

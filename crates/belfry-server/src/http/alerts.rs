@@ -49,7 +49,7 @@ async fn try_create(services: &Arc<Services>, request: Request<Body>) -> Result<
     admit(services, &back_end.name, 1.0)?;
     body::demand_json(&parts.headers)?;
     let bytes = body::read(body, users_limit(services)).await?;
-    let alert: NewAlert = body::parse(&bytes)?;
+    let alert = read_new_alert(&bytes)?;
     check_size(services, &alert, bytes.len())?;
     let header = idempotency_header(&parts.headers)?;
     let idempotency = idempotency(&back_end.name, header, &alert, &bytes)?;
@@ -61,6 +61,11 @@ pub(super) async fn publish(services: &Arc<Services>, posted: Posted, now: Now) 
     let publishing = Arc::clone(services);
     let work = async move { publishing.publish(posted, now).await };
     services.tasks.see_through(TaskKind::Change, work).await
+}
+
+/// Reads the body of `POST /v1/alerts`.
+pub fn read_new_alert(bytes: &[u8]) -> Result<NewAlert, Refusal> {
+    body::parse(bytes)
 }
 
 /// Counts alerts against the key's rate.

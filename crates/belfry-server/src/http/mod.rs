@@ -12,7 +12,7 @@ mod operate;
 mod query;
 mod users;
 
-pub use alerts::create_alert;
+pub use alerts::{create_alert, read_new_alert};
 pub use front::front;
 pub use operate::metrics_text;
 

@@ -4,7 +4,7 @@ pub mod drain;
 pub mod drive;
 pub mod handshake;
 mod inbound;
-mod output;
+pub mod output;
 pub mod session;
 mod socket;
 mod sse;
