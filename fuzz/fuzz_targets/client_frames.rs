@@ -14,11 +14,11 @@
 //!     s n R D C   settings, a renewed token, a revocation, drain, close
 #![no_main]
 
+use belfry_protocol::frame::{ErrorMessageData, ParsedFrame, ServerInfo};
 use belfry_protocol::inbox::ChangedTo;
 use belfry_protocol::{
     AlertId, ClientFrame, CloseCode, ConnectionId, Cursor, Epoch, ItemState, Seq, Severity, Stream, UserId,
 };
-use belfry_protocol::frame::{ErrorMessageData, ParsedFrame, ServerInfo};
 use belfry_server::clock::Now;
 use belfry_server::hub::{LiveAlert, LiveChange, Signal};
 use belfry_server::live::InboundRate;
@@ -26,8 +26,8 @@ use belfry_server::live::output::{Output, Read, ReadResult};
 use belfry_server::live::session::{Opening, Session, SessionRules, Speaks, Traffic};
 use belfry_server::{quiet, wire};
 use belfry_store::{
-    ChangedRow, Connected, Content, Heads, InboxRows, ItemNow, ItemRow, ItemsPage, PageLimit, Settings, Standing,
-    UnixMs, Unread,
+    ChangedRow, Connected, Content, Heads, InboxRows, ItemNow, ItemRow, ItemsPage, PageLimit, Settings,
+    Standing, UnixMs, Unread,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -65,11 +65,16 @@ struct World {
     /// Every alert from here on must reach the client; `None`: it chose to miss some.
     from: Option<Heads>,
     told: Vec<(Stream, Seq)>,
+    /// A resume that the session may answer once its read is done.
+    asked: Option<Heads>,
 }
 
 fn beginning() -> Now {
     static START: OnceLock<Instant> = OnceLock::new();
-    #[expect(clippy::disallowed_methods, reason = "an instant cannot be made of nothing; only differences matter")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an instant cannot be made of nothing; only differences matter"
+    )]
     let instant = *START.get_or_init(Instant::now);
     Now { at: "2026-01-02T03:04:05Z".parse().expect("is a time"), instant }
 }
@@ -93,7 +98,7 @@ fn rules() -> Arc<SessionRules> {
 }
 
 fn digit(line: &str) -> usize {
-    line.bytes().nth(1).map_or(0, |byte| usize::from(byte % 10))
+    line.bytes().nth(1).map_or(0, |byte| usize::from(byte.wrapping_sub(b'0') % 10))
 }
 
 fn of(heads: Heads, stream: Stream) -> Seq {
@@ -138,7 +143,8 @@ impl World {
             Some(b'3') => Speaks::NaiveEvents,
             _ => Speaks::V1,
         };
-        let cursor = line.get(1..).filter(|rest| !rest.is_empty() && speaks != Speaks::Naive).map(str::to_owned);
+        let cursor =
+            line.get(1..).filter(|rest| !rest.is_empty() && speaks != Speaks::Naive).map(str::to_owned);
         let head = Heads { user: Seq(6), all: Seq(2) };
         let standing = Standing { epoch: EPOCH, head, unread: Unread { user: 6, all: 2 } };
         let opening = Opening {
@@ -152,8 +158,12 @@ impl World {
             token_issued_at: Some(now.unix_ms()),
             jitter: 1.0,
         };
-        let connected =
-            Connected { standing, received: Heads::default(), settings: Settings::default(), revoke_before: None };
+        let connected = Connected {
+            standing,
+            received: Heads::default(),
+            settings: Settings::default(),
+            revoke_before: None,
+        };
         let session = Session::open(opening, connected, rules(), now);
         let parsed = cursor.as_deref().and_then(|text| text.parse::<Cursor>().ok());
         let at = match (speaks, parsed.filter(|parsed| parsed.epoch == EPOCH)) {
@@ -179,6 +189,7 @@ impl World {
             at,
             from: Some(at),
             told: Vec::new(),
+            asked: None,
         };
         if world.above_head() {
             world.from = None;
@@ -218,8 +229,10 @@ impl World {
             }
             let mut refused = false;
             for output in outputs {
-                let repeats =
-                    matches!(output, Output::Alert { .. } | Output::Frame { before: Some(_), .. } | Output::Read(_));
+                let repeats = matches!(
+                    output,
+                    Output::Alert { .. } | Output::Frame { before: Some(_), .. } | Output::Read(_)
+                );
                 if !(refused && repeats) {
                     refused |= self.carry_out(output);
                 }
@@ -268,7 +281,11 @@ impl World {
                 assert!(!self.closed, "closed twice");
                 self.closed = true;
             }
-            Output::Ping(_) | Output::Comment | Output::Acknowledge(_) | Output::Ponged(_) | Output::Visible(_) => {}
+            Output::Ping(_)
+            | Output::Comment
+            | Output::Acknowledge(_)
+            | Output::Ponged(_)
+            | Output::Visible(_) => {}
         }
         false
     }
@@ -292,7 +309,18 @@ impl World {
 
     // ---- the client
 
+    /// From now on it stands where it asked to go on from.
+    fn go_back(&mut self) {
+        if let Some(asked) = self.asked.take() {
+            self.at = asked;
+            self.from = None;
+        }
+    }
+
     fn client_gets(&mut self, stream: Stream, seq: Seq) {
+        if !self.v1() && seq <= of(self.at, stream) {
+            self.go_back();
+        }
         let at = of(self.at, stream);
         if self.v1() {
             assert_eq!(seq, at.next(), "the client stands at {at} of {stream:?}");
@@ -316,6 +344,9 @@ impl World {
             }
             "catch-up" => {
                 let (after, to) = (cursor(&data["covers"]["after"]), cursor(&data["covers"]["to"]));
+                if after != self.at {
+                    self.go_back();
+                }
                 assert_eq!(after, self.at, "a catch-up goes on where the client stands");
                 for item in data["items"].as_array().expect("a list") {
                     let stream = if item["stream"] == "all" { Stream::All } else { Stream::User };
@@ -335,7 +366,7 @@ impl World {
         }
     }
 
-    /// A client may ask for a stretch again; then it stands where it says.
+    /// A client may ask for a stretch again.
     fn say(&mut self, text: &str) {
         if matches!(self.speaks, Speaks::V1Events | Speaks::NaiveEvents) {
             return;
@@ -344,12 +375,13 @@ impl World {
         self.session.on_text(text, self.now);
         let outputs = self.session.take_outputs();
         if let Ok(ParsedFrame::Known(ClientFrame::Resume(resume))) = ClientFrame::parse(text)
-            && outputs.iter().any(|output| matches!(output, Output::ForgetHints))
             && let Some(cursor) = resume.cursor.and_then(|text| text.parse::<Cursor>().ok())
+            && cursor.epoch == self.epoch
         {
-            self.at = Heads { user: cursor.user, all: cursor.all };
-            self.from = None;
-            self.told.clear();
+            self.asked = Some(Heads { user: cursor.user, all: cursor.all });
+            if outputs.iter().any(|output| matches!(output, Output::ForgetHints)) {
+                self.go_back();
+            }
         }
         for output in outputs {
             self.carry_out(output);
@@ -378,11 +410,14 @@ impl World {
             let body = wire::alert_body(id, stream, &content).into();
             Arc::new(LiveAlert { id, body, loudness: wire::loudness(&content) })
         };
-        let change = || Arc::new(LiveChange { ids: vec![alert_id(stream, Seq(1))], up_to: None, to: ChangedTo::Read });
+        let change =
+            || Arc::new(LiveChange { ids: vec![alert_id(stream, Seq(1))], up_to: None, to: ChangedTo::Read });
         let signal = match (stream, entry) {
             (Stream::User, Entry::Alert) => Signal::Alert { alert: alert(), seq, unread, replaces },
             (_, Entry::Alert) => Signal::Announcement { alert: alert(), seq, replaces },
-            (Stream::User, Entry::Change) => Signal::Changed { change: change(), seq, unread, touches_all: odd },
+            (Stream::User, Entry::Change) => {
+                Signal::Changed { change: change(), seq, unread, touches_all: odd }
+            }
             (_, Entry::Change) => Signal::AllChanged { change: change(), seq },
         };
         if !self.lagging {
@@ -498,7 +533,8 @@ impl World {
             Some(b'x') if self.reading.take().is_some() => self.session.on_read(ReadResult::Failed, self.now),
             Some(b'o' | b'O') if std::mem::take(&mut self.operating) => {
                 let code = belfry_protocol::ErrorCode::Overloaded;
-                let result = if line.starts_with('o') { Ok(()) } else { Err(ErrorMessageData::new(code, "why")) };
+                let result =
+                    if line.starts_with('o') { Ok(()) } else { Err(ErrorMessageData::new(code, "why")) };
                 self.session.on_operated(result, self.now);
             }
             Some(b't' | b'T') => self.pass(line),
@@ -543,7 +579,10 @@ impl World {
 fn is_hint(signal: &Signal) -> bool {
     matches!(
         signal,
-        Signal::Alert { .. } | Signal::Announcement { .. } | Signal::Changed { .. } | Signal::AllChanged { .. }
+        Signal::Alert { .. }
+            | Signal::Announcement { .. }
+            | Signal::Changed { .. }
+            | Signal::AllChanged { .. }
     )
 }
 

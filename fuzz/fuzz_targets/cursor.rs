@@ -7,7 +7,8 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     if let Some((numbers, _)) = data.split_first_chunk::<24>() {
-        let number = |nth: usize| u64::from_le_bytes(*numbers[nth * 8..].first_chunk().expect("there are 24"));
+        let number =
+            |nth: usize| u64::from_le_bytes(*numbers[nth * 8..].first_chunk().expect("there are 24"));
         let epoch = Epoch { store: number(0) as u32, user: (number(0) >> 32) as u32 };
         // Positions are numbers that JavaScript holds exactly.
         let cursor = Cursor { epoch, user: Seq(number(1) >> 11), all: Seq(number(2) >> 11) };

@@ -25,7 +25,8 @@ fn declared() -> &'static [Kinds; 3] {
     static KINDS: OnceLock<[Kinds; 3]> = OnceLock::new();
     KINDS.get_or_init(|| {
         let load = |example: &str| {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/examples").join(example).join("kinds");
+            let folder =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/examples").join(example).join("kinds");
             Kinds::load(&folder, &KindsOptions::default()).expect("the examples' kinds are right")
         };
         [Kinds::none(), load("flyer-deals-react"), load("kordant-solidstart")]
@@ -42,7 +43,10 @@ fn publish(alert: NewAlert, kinds: &Kinds) {
     LiveTail { seq: Seq(3), replaces: Some(id), unread: 4, quiet: false }.write(&mut frame);
     let item: Item = serde_json::from_slice(&frame).expect("what was accepted is a frame");
     assert_eq!(item.data.get(), posted, "`data` is what was posted");
-    assert_eq!((item.id, item.seq, item.r#type, item.title), (id, Seq(3), content.kind.clone(), content.title.clone()));
+    assert_eq!(
+        (item.id, item.seq, item.r#type, item.title),
+        (id, Seq(3), content.kind.clone(), content.title.clone())
+    );
     assert_eq!((&item.body, &item.link, &item.thread), (&content.body, &content.link, &content.thread));
     assert_eq!(item.actions, content.actions);
 }

@@ -6,8 +6,29 @@ use crate::live::inbound::Verdict;
 impl Session {
     /// A text frame of the client.
     pub fn on_text(&mut self, text: &str, now: Now) {
-        if self.is_closing() {
+        if !self.admits_frame(now) {
             return;
+        }
+        self.spoke_at = Some(now.instant);
+        match ClientFrame::parse(text) {
+            Ok(ParsedFrame::Known(frame)) => self.on_frame(frame, now),
+            Ok(ParsedFrame::Unknown) => {}
+            Err(error) => self.error(ErrorCode::FrameInvalid, &error.0, None, now),
+        }
+    }
+
+    /// A binary frame of the client: nothing of this protocol.
+    pub fn on_binary(&mut self, now: Now) {
+        if !self.admits_frame(now) {
+            return;
+        }
+        self.error(ErrorCode::FrameInvalid, "frames are JSON text, this one was binary", None, now);
+    }
+
+    /// Whether a frame is to be read: not after the close, and not faster than the rate.
+    fn admits_frame(&mut self, now: Now) -> bool {
+        if self.is_closing() {
+            return false;
         }
         match self.bucket.take(now.instant) {
             Verdict::Pass => {}
@@ -20,24 +41,14 @@ impl Session {
                         now,
                     );
                 }
-                return;
+                return false;
             }
             Verdict::Close => {
                 self.refuse(CloseCode::RateLimited, ErrorCode::RateLimited, "far too many frames", now);
-                return;
+                return false;
             }
         }
-        self.spoke_at = Some(now.instant);
-        match ClientFrame::parse(text) {
-            Ok(ParsedFrame::Known(frame)) => self.on_frame(frame, now),
-            Ok(ParsedFrame::Unknown) => {}
-            Err(error) => self.error(ErrorCode::FrameInvalid, &error.0, None, now),
-        }
-    }
-
-    /// A binary frame of the client: nothing of this protocol.
-    pub fn on_binary(&mut self, now: Now) {
-        self.error(ErrorCode::FrameInvalid, "frames are JSON text, this one was binary", None, now);
+        true
     }
 
     pub(super) fn on_frame(&mut self, frame: ClientFrame, now: Now) {

@@ -467,3 +467,30 @@ fn a_frame_the_socket_refused_is_read_again() {
     let Some(Output::Read(Read::Changed { since, .. })) = outputs.last() else { panic!("{outputs:?}") };
     assert_eq!(*since, heads(40, 0));
 }
+
+#[test]
+fn nothing_is_said_after_the_close_and_binary_frames_count_against_the_rate() {
+    let (mut session, now) = live(Speaks::V1, 0);
+    session.on_signal(Signal::Close(CloseCode::Replaced, "why"), now);
+    session.take_outputs();
+    session.on_binary(now);
+    session.on_text("no frame", now);
+    assert_eq!(said(&mut session), [""; 0]);
+
+    let (mut session, now) = live(Speaks::V1, 0);
+    session.bucket = Bucket::full(Rate { per_second: 1.0, burst: 2.0 }, now.instant);
+    for _ in 0..6 {
+        session.on_binary(now);
+    }
+    let words = said(&mut session);
+    assert_eq!(
+        words,
+        [
+            "error frame-invalid",
+            "error frame-invalid",
+            "error rate-limited",
+            "error rate-limited",
+            "close 4004"
+        ]
+    );
+}
