@@ -2,5 +2,8 @@
 
 mod auth;
 mod crash;
+mod drain;
+mod http_errors;
+mod limits;
 mod resume;
 mod routing;
