@@ -10,7 +10,7 @@ pub mod server;
 pub mod shim;
 pub mod socket;
 
-pub use caller::{Answer, Caller};
+pub use caller::{Answer, Caller, numbered};
 pub use deadline::{DEADLINE, eventually, within};
 pub use events::Events;
 pub use process::Process;

@@ -20,7 +20,7 @@ async fn sigterm_under_load_loses_nothing_that_was_accepted() {
     // Load until the server is gone; what was answered 202 is noted.
     let stop = Arc::new(AtomicBool::new(false));
     let mut publishers = Vec::new();
-    for worker in 0..8u64 {
+    for worker in 0..4u64 {
         let (caller, stop) = (process.caller(), Arc::clone(&stop));
         publishers.push(tokio::spawn(async move {
             let mut accepted = Vec::new();

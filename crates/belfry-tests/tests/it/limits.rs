@@ -97,10 +97,15 @@ async fn a_link_that_answers_nothing_is_closed_with_4001() {
     // It speaks JSON and answers no ping; its library answers only control pings, of which there are none.
     let mut silent = server.socket("ann").await;
     let mut naive = server.naive("ann").await;
-    assert_eq!(silent.closed().await, (Some("heartbeat-missed".to_owned()), 4001));
     // The naive one lives by the control pongs of its library while somebody reads from it.
-    server.alert("ann", 1).await;
-    assert_eq!(naive.next_alert().await["seq"], 1);
+    let ((), frame) = tokio::join!(
+        async {
+            assert_eq!(silent.closed().await, (Some("heartbeat-missed".to_owned()), 4001));
+            server.alert("ann", 1).await;
+        },
+        naive.next_alert()
+    );
+    assert_eq!(frame["seq"], 1);
     server.until_connections(1).await;
 }
 
