@@ -2,8 +2,6 @@
 
 mod auth;
 mod crash;
-mod drain;
-mod http_errors;
-mod limits;
+mod operation;
 mod resume;
 mod routing;

@@ -57,8 +57,11 @@ impl Session {
 
     pub(super) fn reset(&mut self, reason: ResetReason) {
         if !self.speaks.v1() {
-            // A plain client has no list to reset: it goes on with what comes from now on.
-            self.sent = self.standing.head;
+            // A plain client has no list to reset: it goes on with what comes from now on. What was sent already
+            // stays sent, or an unreadable position would bring it twice.
+            if reason == ResetReason::AboveHead {
+                self.sent = self.standing.head;
+            }
             self.phase = Phase::Live;
             return;
         }
