@@ -121,7 +121,6 @@ fn deep_nesting_is_refused_or_read_but_never_exhausts_the_stack() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn no_text_makes_the_reader_panic(text in ".{0,200}") {
