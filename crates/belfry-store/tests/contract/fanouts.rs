@@ -75,17 +75,35 @@ contract! {
         assert_eq!(it.store.gauges().fanouts, 0);
     }
 
-    async fn a_late_chunk_does_not_disturb_the_order_of_the_inbox(it: TestStore) {
-        let promised = it.publish(Audience::Users(many(300)), content()).await;
-        let later = it.tell("user-00007").await;
-        let chunk = it.store.expand_fanout(NOW).await.unwrap().unwrap();
-        let mine = chunk.notified.iter().find(|one| one.user == user("user-00007")).unwrap();
-        assert_eq!((mine.seq.0, mine.unread), (2, 2));
-        assert_eq!(it.ids("user-00007").await, [later.id, promised.id]);
-        let query = |before| InboxQuery { limit: 1, before, ..InboxQuery::default() };
-        let first = it.store.inbox(&user("user-00007"), query(None)).await.unwrap();
-        let second = it.store.inbox(&user("user-00007"), query(first.next)).await.unwrap();
-        assert_eq!((first.items[0].id, second.items[0].id, second.next), (later.id, promised.id, None));
+    async fn late_chunks_do_not_disturb_the_order_of_the_inbox(it: TestStore) {
+        let name = "user-00007";
+        let mut newest_first = Vec::new();
+        for _ in 0..3 {
+            newest_first.insert(0, it.publish(Audience::Users(many(300)), content()).await.id);
+        }
+        for _ in 0..4 {
+            newest_first.insert(0, it.tell(name).await.id);
+        }
+        for expected in 5..8 {
+            let chunk = it.store.expand_fanout(NOW).await.unwrap().unwrap();
+            it.store.expand_fanout(NOW).await.unwrap().unwrap();
+            let mine = chunk.notified.iter().find(|one| one.user == user(name)).unwrap();
+            assert_eq!((mine.seq.0, mine.unread), (expected, expected as u32));
+        }
+        newest_first.insert(0, it.tell(name).await.id);
+        for limit in 1..5 {
+            let (mut paged, mut before) = (Vec::new(), None);
+            loop {
+                let query = InboxQuery { limit, before, ..InboxQuery::default() };
+                let rows = it.store.inbox(&user(name), query).await.unwrap();
+                paged.extend(rows.items.iter().map(|item| item.id));
+                before = rows.next;
+                if before.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(paged, newest_first);
+        }
     }
 
     async fn a_replayed_fan_out_lists_nobody(it: TestStore) {

@@ -101,6 +101,31 @@ contract! {
         assert_eq!(it.all_items("ann").await[0].level, Some(belfry_protocol::Level::Displayed));
     }
 
+    async fn receipts_that_did_not_fit_are_tried_again(it: TestStore) {
+        let mut shown = Vec::new();
+        for _ in 0..400 {
+            shown.push(it.tell("ann").await.id);
+        }
+        it.store.limit_pages(Some(1)).await.unwrap();
+        let received = AckRow::Range {
+            stream: belfry_protocol::Stream::User,
+            after: belfry_protocol::Seq(0),
+            up_to: belfry_protocol::Seq(7),
+        };
+        it.store.acknowledge(&user("ann"), received, NOW).unwrap();
+        // Each row grows by a time, so new pages are needed whether the log was merged by now or not.
+        let shown = AckRow::Ids { ids: shown, level: belfry_protocol::Level::Displayed };
+        it.store.acknowledge(&user("ann"), shown, NOW).unwrap();
+        assert!(unavailable(it.store.flush().await));
+        assert_eq!(it.store.gauges().pending_receipts, 401);
+        it.store.limit_pages(None).await.unwrap();
+        it.store.flush().await.unwrap();
+        let it = it.as_after_a_crash().await;
+        let displayed = Some(belfry_protocol::Level::Displayed);
+        assert!(it.all_items("ann").await.iter().all(|item| item.level == displayed));
+        assert_eq!(it.store.connect(&user("ann"), NOW).await.unwrap().received, heads(7, 0));
+    }
+
     async fn a_full_queue_is_said_at_once(it: TestStore) {
         let it = TestStore::with(it.engine, |options| options.writer_queue_max = 2).await;
         it.tell("ann").await;
