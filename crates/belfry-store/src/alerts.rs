@@ -4,8 +4,8 @@ use crate::error::{Sql, unreadable};
 use crate::txn::Txn;
 use crate::{AlertDetail, Content, Idempotency, NewAlert, UnixMs};
 use belfry_protocol::{AlertId, Audience, GroupId, Severity, UserId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::sync::Arc;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use std::sync::{Arc, LazyLock};
 
 /// What [`content_at`] reads, of a table named `a`.
 pub(crate) const CONTENT_COLUMNS: &str = "a.alert_key, a.id_tail, a.created_at, a.expires_at, a.severity, a.quiet, \
@@ -76,47 +76,119 @@ pub(crate) struct AlertHead {
     pub(crate) idempotency: Option<Idempotency>,
 }
 
+/// What every alert has, and what only some have: a statement for those without is a third shorter.
+const COLUMNS: [&str; 14] = [
+    "alert_key",
+    "id_tail",
+    "audience_form",
+    "user_key",
+    "seq",
+    "recipients",
+    "created_at",
+    "severity",
+    "kind",
+    "category",
+    "title",
+    "body",
+    "link",
+    "data",
+];
+const IDEMPOTENCY_COLUMNS: [&str; 3] = ["idempotency_api_key", "idempotency_key", "idempotency_hash"];
+const RARE_COLUMNS: [&str; 9] = [
+    "expires_at",
+    "quiet",
+    "breaks_through",
+    "collapse_key",
+    "thread",
+    "image",
+    "actions",
+    "ladder",
+    "audience",
+];
+
+/// The statements that store an alert, one per form, kept for the length of a transaction.
+#[derive(Default)]
+pub(crate) struct Inserts<'a>([Option<CachedStatement<'a>>; 4]);
+
+static INSERTS: LazyLock<[String; 4]> = LazyLock::new(|| {
+    std::array::from_fn(|form| {
+        let mut columns = COLUMNS.to_vec();
+        if form & 1 != 0 {
+            columns.extend(IDEMPOTENCY_COLUMNS);
+        }
+        if form & 2 != 0 {
+            columns.extend(RARE_COLUMNS);
+        }
+        let places = vec!["?"; columns.len()].join(", ");
+        format!("INSERT INTO alerts ({}) VALUES ({places})", columns.join(", "))
+    })
+});
+
 /// Stores an alert.
-pub(crate) fn insert(conn: &Connection, alert: &NewAlert, placement: Placement) -> Sql<()> {
+pub(crate) fn insert(txn: &mut Txn<'_>, alert: &NewAlert, placement: Placement) -> Sql<()> {
     let content = &alert.content;
-    let actions = (!content.actions.is_empty()).then(|| json(&content.actions)).transpose()?;
-    let idempotency = alert.idempotency.as_ref();
-    let mut insert = conn.prepare_cached(
-        "INSERT INTO alerts (alert_key, id_tail, audience_form, user_key, seq, recipients, created_at, expires_at, \
-         severity, quiet, breaks_through, kind, category, collapse_key, idempotency_api_key, idempotency_key, \
-         idempotency_hash, thread, title, body, link, image, actions, ladder, data, audience) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-         ?22, ?23, ?24, ?25, ?26)",
-    )?;
-    insert.execute(params![
-        alert.id.key(),
-        alert.id.tail() as i64,
-        Form::of(&alert.audience).code(),
-        placement.user_key,
-        placement.seq.map(|seq| seq as i64),
-        placement.recipients,
-        content.created_at.0,
-        content.expires_at.map(|at| at.0),
-        severity_code(content.severity),
-        content.quiet,
-        content.breaks_through,
-        content.kind,
-        content.category,
-        content.collapse_key,
-        idempotency.map(|one| &one.api_key),
-        idempotency.map(|one| &one.key),
-        idempotency.map(|one| &one.body_hash[..]),
-        content.thread,
-        content.title,
-        content.body,
-        content.link,
-        content.image,
-        actions,
-        content.ladder,
-        content.data,
-        audience_text(&alert.audience)?,
-    ])?;
+    let audience = audience_text(&alert.audience)?;
+    let rare = content.expires_at.is_some()
+        || content.quiet
+        || content.breaks_through
+        || content.collapse_key.is_some()
+        || content.thread.is_some()
+        || content.image.is_some()
+        || !content.actions.is_empty()
+        || content.ladder.is_some()
+        || audience.is_some();
+    let form = usize::from(alert.idempotency.is_some()) | usize::from(rare) << 1;
+    let slot = &mut txn.inserts.0[form];
+    let insert = match slot {
+        Some(insert) => insert,
+        None => slot.insert(txn.conn.prepare_cached(&INSERTS[form])?),
+    };
+    let mut binder = Binder { insert, next: 1 };
+    binder.bind(alert.id.key())?;
+    binder.bind(alert.id.tail() as i64)?;
+    binder.bind(Form::of(&alert.audience).code())?;
+    binder.bind(placement.user_key)?;
+    binder.bind(placement.seq.map(|seq| seq as i64))?;
+    binder.bind(placement.recipients)?;
+    binder.bind(content.created_at.0)?;
+    binder.bind(severity_code(content.severity))?;
+    binder.bind(&*content.kind)?;
+    binder.bind(&*content.category)?;
+    binder.bind(&*content.title)?;
+    binder.bind(content.body.as_deref())?;
+    binder.bind(content.link.as_deref())?;
+    binder.bind(&*content.data)?;
+    if let Some(idempotency) = &alert.idempotency {
+        binder.bind(&*idempotency.api_key)?;
+        binder.bind(&*idempotency.key)?;
+        binder.bind(&idempotency.body_hash[..])?;
+    }
+    if rare {
+        binder.bind(content.expires_at.map(|at| at.0))?;
+        binder.bind(content.quiet)?;
+        binder.bind(content.breaks_through)?;
+        binder.bind(content.collapse_key.as_deref())?;
+        binder.bind(content.thread.as_deref())?;
+        binder.bind(content.image.as_deref())?;
+        binder.bind((!content.actions.is_empty()).then(|| json(&content.actions)).transpose()?)?;
+        binder.bind(content.ladder.as_deref())?;
+        binder.bind(audience)?;
+    }
+    binder.insert.raw_execute()?;
     Ok(())
+}
+
+struct Binder<'a, 'b> {
+    insert: &'a mut CachedStatement<'b>,
+    next: usize,
+}
+
+impl Binder<'_, '_> {
+    fn bind(&mut self, value: impl rusqlite::ToSql) -> Sql<()> {
+        self.insert.raw_bind_parameter(self.next, value)?;
+        self.next += 1;
+        Ok(())
+    }
 }
 
 fn json(value: &impl serde::Serialize) -> Sql<String> {

@@ -55,7 +55,7 @@ pub(crate) fn publish(txn: &mut Txn<'_>, alert: &NewAlert, now: i64) -> Sql<Publ
     if let Some(old) = &replaced {
         take_out(txn, old.all_seq, Gone::Replaced, all_seq)?;
     }
-    alerts::insert(txn.conn, alert, Placement { seq: Some(all_seq), ..Placement::default() })?;
+    alerts::insert(txn, alert, Placement { seq: Some(all_seq), ..Placement::default() })?;
     txn.conn
         .prepare_cached(
             "INSERT INTO announcements (all_seq, version, alert_key, expires_at, collapse_key) \

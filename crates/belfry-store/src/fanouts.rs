@@ -23,7 +23,7 @@ pub(crate) fn begin(
     count: u32,
 ) -> Sql<Published> {
     let alert_key = alert.id.key();
-    alerts::insert(txn.conn, alert, Placement { recipients: Some(count), ..Placement::default() })?;
+    alerts::insert(txn, alert, Placement { recipients: Some(count), ..Placement::default() })?;
     txn.conn.prepare_cached("INSERT INTO fanouts (alert_key) VALUES (?1)")?.execute([alert_key])?;
     for (chunk, users) in users.unwrap_or_default().chunks(CHUNK_USERS).enumerate() {
         let users = serde_json::to_string(users)

@@ -312,7 +312,7 @@ impl Running {
         }
         txn.write_users()?;
         conn.prepare_cached("COMMIT")?.execute([])?;
-        let effects = txn.effects;
+        let effects = txn.into_effects();
         self.apply(effects);
         Ok(())
     }

@@ -95,12 +95,12 @@ fn to_one(txn: &mut Txn<'_>, alert: &NewAlert, user: &UserId, now: i64) -> Sql<P
             Ok(stored(alert, vec![notified]))
         });
     }
-    let conn = txn.conn;
     let work = txn.user_or_new(user, now)?;
     let (key, seq) = (work.core.key, work.core.head + 1);
     // The one statement that can fail comes before the one change, so no savepoint is needed.
     let placement = Placement { user_key: Some(key), seq: Some(seq), recipients: Some(1) };
-    alerts::insert(conn, alert, placement)?;
+    alerts::insert(txn, alert, placement)?;
+    let work = txn.held(user);
     let expires_at = alert.content.expires_at.map(|at| at.0);
     work.appended.push(TailItem { seq, alert_key: alert.id.key(), expires_at, collapse_key: None });
     work.core.head = seq;
@@ -109,15 +109,15 @@ fn to_one(txn: &mut Txn<'_>, alert: &NewAlert, user: &UserId, now: i64) -> Sql<P
     Ok(stored(alert, vec![notified]))
 }
 
-fn insert_for_one(txn: &Txn<'_>, alert: &NewAlert, user_key: i64, seq: u64) -> Sql<()> {
+fn insert_for_one(txn: &mut Txn<'_>, alert: &NewAlert, user_key: i64, seq: u64) -> Sql<()> {
     let placement = Placement { user_key: Some(user_key), seq: Some(seq), recipients: Some(1) };
-    alerts::insert(txn.conn, alert, placement)
+    alerts::insert(txn, alert, placement)
 }
 
 /// The alert and one row per recipient, appended in order of user id.
 fn to_few(txn: &mut Txn<'_>, alert: &NewAlert, users: &[UserId], now: i64) -> Sql<Published> {
     let placement = Placement { recipients: Some(users.len() as u32), ..Placement::default() };
-    alerts::insert(txn.conn, alert, placement)?;
+    alerts::insert(txn, alert, placement)?;
     let arriving = arriving(alert);
     let mut notifications = Vec::with_capacity(users.len());
     for user in users {

@@ -10,55 +10,103 @@ use crate::error::Sql;
 use crate::memory::{Memory, TailItem};
 use crate::txn::{Txn, Work, WriterState};
 use belfry_protocol::UserId;
-use rusqlite::params;
+use rusqlite::{CachedStatement, Connection};
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// Rows of the log that start a merge.
-pub(crate) const SETTLE_ROWS: usize = 4_096;
+pub(crate) const SETTLE_ROWS: usize = 8_192;
 /// Rows merged with one commit while others wait.
 pub(crate) const SETTLE_SLICE: usize = 256;
+/// Rows of one statement: opening the table and its indexes costs more than a row.
+const ROWS_PER_INSERT: usize = 16;
 /// How far `merged_to` stays behind the newest alert: publishes that took their id earlier than they commit.
 const MERGED_MARGIN_MS: i64 = 2_000;
 
 /// Puts a user's tail into the inbox, as a part of this transaction. Afterwards memory holds no tail of this user.
-pub(crate) fn settle_user(txn: &mut Txn<'_>, user: &UserId) -> Sql<usize> {
-    if txn.user(user)?.is_none() {
-        return Ok(0);
-    }
-    let mut items = if txn.held(user).settled { Vec::new() } else { txn.memory.tail(user) };
-    let conn = txn.conn;
-    let work = txn.held(user);
-    items.append(&mut work.appended);
-    work.settled = true;
-    if items.is_empty() {
-        return Ok(0);
-    }
-    work.dirty = true;
-    for item in &items {
-        insert(conn, work, item)?;
-    }
-    Ok(items.len())
+pub(crate) fn settle_user(txn: &mut Txn<'_>, user: &UserId) -> Sql<()> {
+    let mut rows = Vec::new();
+    take_tail(txn, user, &mut rows)?;
+    write(txn.conn, &rows)
 }
 
 /// Puts one unread notification into its place.
-pub(crate) fn insert(conn: &rusqlite::Connection, work: &mut Work, item: &TailItem) -> Sql<()> {
+pub(crate) fn insert(conn: &Connection, work: &mut Work, item: &TailItem) -> Sql<()> {
+    write(conn, &[place(work, item.clone())])
+}
+
+/// A notification on its way to its place.
+struct Placed {
+    user_key: i64,
+    item: TailItem,
+    late: bool,
+}
+
+fn place(work: &mut Work, item: TailItem) -> Placed {
     let late = item.alert_key < work.core.newest_alert;
-    conn.prepare_cached(
-        "INSERT INTO notifications (user_key, seq, version, alert_key, late, expires_at, collapse_key) \
-         VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        work.core.key,
-        item.seq as i64,
-        item.alert_key,
-        late,
-        item.expires_at,
-        item.collapse_key.as_deref()
-    ])?;
     work.core.items += 1;
     work.core.newest_alert = work.core.newest_alert.max(item.alert_key);
     work.dirty = true;
+    Placed { user_key: work.core.key, item, late }
+}
+
+/// Takes a user's tail; the caller writes the rows before anybody looks.
+fn take_tail(txn: &mut Txn<'_>, user: &UserId, rows: &mut Vec<Placed>) -> Sql<()> {
+    let Some(work) = txn.user(user)? else {
+        return Ok(());
+    };
+    let settled = std::mem::replace(&mut work.settled, true);
+    let appended = std::mem::take(&mut work.appended);
+    let tail = if settled { Vec::new() } else { txn.memory.tail(user) };
+    let work = txn.held(user);
+    rows.extend(tail.into_iter().chain(appended).map(|item| place(work, item)));
     Ok(())
+}
+
+fn write(conn: &Connection, rows: &[Placed]) -> Sql<()> {
+    let (many, few) = rows.as_chunks::<ROWS_PER_INSERT>();
+    if !many.is_empty() {
+        let mut insert = conn.prepare_cached(&INSERT_MANY)?;
+        for rows in many {
+            write_with(&mut insert, rows)?;
+        }
+    }
+    if !few.is_empty() {
+        let mut insert = conn.prepare_cached(&INSERT_ONE)?;
+        for row in few {
+            write_with(&mut insert, std::slice::from_ref(row))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_with(insert: &mut CachedStatement<'_>, rows: &[Placed]) -> Sql<()> {
+    for (number, row) in rows.iter().enumerate() {
+        let first = number * 6;
+        insert.raw_bind_parameter(first + 1, row.user_key)?;
+        insert.raw_bind_parameter(first + 2, row.item.seq as i64)?;
+        insert.raw_bind_parameter(first + 3, row.item.alert_key)?;
+        insert.raw_bind_parameter(first + 4, row.late)?;
+        insert.raw_bind_parameter(first + 5, row.item.expires_at)?;
+        insert.raw_bind_parameter(first + 6, row.item.collapse_key.as_deref())?;
+    }
+    insert.raw_execute()?;
+    Ok(())
+}
+
+static INSERT_ONE: LazyLock<String> = LazyLock::new(|| insert_sql(1));
+static INSERT_MANY: LazyLock<String> = LazyLock::new(|| insert_sql(ROWS_PER_INSERT));
+
+fn insert_sql(rows: usize) -> String {
+    let row = |number: usize| {
+        let at = |column: usize| number * 6 + column;
+        format!("(?{}, ?{}, ?{}, ?{}, ?{}, ?{}, ?{})", at(1), at(2), at(2), at(3), at(4), at(5), at(6))
+    };
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    format!(
+        "INSERT INTO notifications (user_key, seq, version, alert_key, late, expires_at, collapse_key) VALUES {}",
+        rows.join(", ")
+    )
 }
 
 /// A merge of everything that was unsettled when it began, in slices between publishes.
@@ -96,12 +144,14 @@ impl Settling {
 
     /// Merges about `rows` rows; the last slice moves `merged_to`.
     pub(crate) fn slice(&mut self, txn: &mut Txn<'_>, rows: usize) -> Sql<()> {
-        let mut left = rows;
-        while left > 0
+        let mut taken = Vec::new();
+        while taken.len() < rows
             && let Some(user) = self.users.pop()
         {
-            left = left.saturating_sub(settle_user(txn, &user)?.max(1));
+            take_tail(txn, &user, &mut taken)?;
         }
+        write(txn.conn, &taken)?;
+        let mut left = rows.saturating_sub(taken.len());
         while left > 0
             && let Some((key, alert_key)) = self.keys.pop()
         {

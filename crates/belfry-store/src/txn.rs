@@ -1,5 +1,6 @@
 //! One transaction of the writer: what it changes stands aside from the memory until COMMIT.
 
+use crate::alerts::Inserts;
 use crate::error::{Sql, is_disk_fault};
 use crate::idempotency::{IdempotencyKey, Remembered};
 pub(crate) use crate::memory::Work;
@@ -61,6 +62,7 @@ pub(crate) struct Txn<'a> {
     pub(crate) state: &'a mut WriterState,
     pub(crate) limits: Limits,
     pub(crate) effects: Effects,
+    pub(crate) inserts: Inserts<'a>,
     undo: Option<Undo>,
 }
 
@@ -91,7 +93,12 @@ impl<'a> Txn<'a> {
             spilled: Vec::new(),
             merged_keys: Vec::new(),
         };
-        Self { conn, memory, state, limits, effects, undo: None }
+        Self { conn, memory, state, limits, effects, inserts: Inserts::default(), undo: None }
+    }
+
+    /// What memory has to learn after COMMIT.
+    pub(crate) fn into_effects(self) -> Effects {
+        self.effects
     }
 
     /// Runs `body` so that its fault takes back what it did and nothing else. Faults of the disk are not contained:

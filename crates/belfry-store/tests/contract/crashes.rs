@@ -81,7 +81,7 @@ contract! {
         for task in 0..8 {
             let store = it.store.clone();
             tasks.spawn(async move {
-                for round in 0..900 {
+                for round in 0..1_200 {
                     let idempotency = Some(Idempotency {
                         api_key: "app".into(),
                         key: format!("{task}-{round}"),
@@ -97,7 +97,7 @@ contract! {
         while let Some(done) = tasks.join_next().await {
             done.unwrap();
         }
-        assert!(it.store.gauges().unsettled < 7_200, "some of it was merged by now");
+        assert!(it.store.gauges().unsettled < 9_600, "some of it was merged by now");
         let crashed = it.as_after_a_crash().await;
         let mut total = 0;
         for number in 0..37 {
@@ -109,9 +109,9 @@ contract! {
             assert_eq!(it.all_items(&name).await.len(), seqs.len());
             total += seqs.len();
         }
-        assert_eq!(total, 7_200);
+        assert_eq!(total, 9_600);
         // Keys survive too, merged or not.
-        for key in ["0-0", "3-450", "7-899"] {
+        for key in ["0-0", "3-450", "7-1199"] {
             let idempotency =
                 Some(Idempotency { api_key: "app".into(), key: key.into(), body_hash: [7; 32] });
             let alert = NewAlert { idempotency, ..crashed.alert(Audience::User(user("ann")), content()) };
