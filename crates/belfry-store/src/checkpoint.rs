@@ -2,8 +2,9 @@
 //!
 //! An automatic checkpoint would run inside somebody's commit. A passive one beside a busy writer never comes to the
 //! log's end, so the log never starts anew: above a size, and when nearly all is copied, the writer itself does the
-//! rest and truncates.
+//! rest, and the next commit begins at the log's front again.
 
+use crate::error::Sql;
 use crate::memory::lock;
 use crate::schema::{PAGE_BYTES, connect_writer};
 use crate::shared::Shared;
@@ -16,10 +17,12 @@ use std::time::Duration;
 
 /// Pages of new log that start a passive checkpoint: 4 MiB.
 const PASSIVE_PAGES: u64 = 4 * 1024 * 1024 / PAGE_BYTES;
-/// Pages of log that make the writer wait for a truncating checkpoint: 64 MiB.
-const TRUNCATE_PAGES: u64 = 64 * 1024 * 1024 / PAGE_BYTES;
+/// Pages of log above which the writer waits for a restarting checkpoint: 64 MiB.
+const RESTART_PAGES: u64 = 64 * 1024 * 1024 / PAGE_BYTES;
+/// What may be left to copy for that: 1 MiB, which is a stall of a few milliseconds.
+const RESTART_REST_PAGES: u64 = 1024 * 1024 / PAGE_BYTES;
 /// How long the writer waits for readers of the old log.
-const TRUNCATE_WAIT: Duration = Duration::from_millis(100);
+const RESTART_WAIT: Duration = Duration::from_millis(20);
 
 /// The thread that checkpoints.
 pub(crate) struct Checkpointer {
@@ -47,7 +50,7 @@ impl Checkpointer {
         if pages < copied {
             // The log began anew.
             shared.counters.wal_copied.store(0, Ordering::Relaxed);
-        } else if pages - copied >= PASSIVE_PAGES {
+        } else if pages - copied >= if pages < RESTART_PAGES { PASSIVE_PAGES } else { RESTART_REST_PAGES } {
             self.handle.unpark();
         }
     }
@@ -87,25 +90,33 @@ fn run(shared: &Shared, stop: &AtomicBool) {
     }
 }
 
-/// Between two transactions of the writer: where the log is large and nearly all of it copied, copies the rest and
-/// truncates it.
-pub(crate) fn truncate_if_large(shared: &Shared, conn: &Connection) {
+/// Between two transactions of the writer: where the log is large and nearly all of it copied, copies the rest, so
+/// that the log begins anew. The larger it is, the longer the stall that is worth it.
+pub(crate) fn restart_if_large(shared: &Shared, conn: &Connection) {
     let pages = shared.counters.wal_pages.load(Ordering::Relaxed);
-    let copied = shared.counters.wal_copied.load(Ordering::Relaxed);
-    if pages < TRUNCATE_PAGES || pages.saturating_sub(copied) > PASSIVE_PAGES {
+    let rest = pages.saturating_sub(shared.counters.wal_copied.load(Ordering::Relaxed));
+    let worth_it = rest <= RESTART_REST_PAGES * (pages / RESTART_PAGES).pow(2);
+    if pages < RESTART_PAGES || !worth_it {
         return;
     }
-    let done = conn.busy_timeout(TRUNCATE_WAIT).and_then(|()| truncate(shared, conn));
-    if let Err(error) = done.and_then(|()| conn.busy_timeout(shared.options.busy_timeout)) {
-        tracing::debug!(error = %error, "the write-ahead log is still being read, it will be truncated later");
-        // Not again before the log has grown by as much.
+    let done = conn.busy_timeout(RESTART_WAIT).and_then(|()| copy_all(shared, conn, CheckpointMode::RESTART));
+    if let Err(error) = &done {
+        tracing::debug!(error = %error, "the write-ahead log is still being read, it will begin anew later");
+        // Not again before the other thread has been through it once more.
         shared.counters.wal_copied.store(0, Ordering::Relaxed);
+    }
+    if let Err(error) = conn.busy_timeout(shared.options.busy_timeout) {
+        tracing::warn!(error = %error, "the busy time-out could not be set back");
     }
 }
 
 /// Copies everything and truncates the log.
-pub(crate) fn truncate(shared: &Shared, conn: &Connection) -> crate::error::Sql<()> {
-    conn.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::TRUNCATE)?;
+pub(crate) fn truncate(shared: &Shared, conn: &Connection) -> Sql<()> {
+    copy_all(shared, conn, CheckpointMode::TRUNCATE)
+}
+
+fn copy_all(shared: &Shared, conn: &Connection, mode: CheckpointMode) -> Sql<()> {
+    conn.wal_checkpoint_v2(DEFAULT_NAME, mode)?;
     shared.counters.wal_pages.store(0, Ordering::Relaxed);
     shared.counters.wal_copied.store(0, Ordering::Relaxed);
     Ok(())

@@ -273,7 +273,7 @@ impl Running {
             job.answer(result.as_ref().err());
         }
         if let Some(conn) = &self.conn {
-            checkpoint::truncate_if_large(&self.shared, conn);
+            checkpoint::restart_if_large(&self.shared, conn);
         }
         result
     }

@@ -113,7 +113,7 @@ contract! {
             let (store, big) = (it.store.clone(), Arc::new(big.clone()));
             tasks.spawn(async move {
                 let mut largest = 0;
-                for _ in 0..400 {
+                for _ in 0..700 {
                     let alert = NewAlert {
                         id: store.next_alert_id(NOW),
                         audience: Audience::User(user("ann")),
@@ -129,7 +129,7 @@ contract! {
         while let Some(one) = tasks.join_next().await {
             largest = largest.max(one.unwrap());
         }
-        assert!(largest < 90 << 20, "{largest}");
-        assert_eq!(it.standing("ann").await.head.user.0, 6_400);
+        assert!(largest < 160 << 20, "{largest}");
+        assert_eq!(it.standing("ann").await.head.user.0, 11_200);
     }
 }
