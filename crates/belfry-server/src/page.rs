@@ -27,7 +27,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,24 +146,27 @@ fn file(content_type: &'static str, text: impl Into<Body>) -> Answer {
     response
 }
 
+/// What the form needs to know. No `Value` in between: it would sort the fields of the examples.
+#[derive(serde::Serialize)]
+struct Setup {
+    users: [&'static str; 2],
+    /// Whether the kinds are the application's own.
+    declared: bool,
+    kinds: Vec<sample::Offer>,
+    /// Where a shell finds the API key; the page itself never sees it.
+    api_key_file: Option<String>,
+}
+
 /// What the form offers: users, kinds with an example each, and how a shell gets at the API key.
 async fn setup(State(services): State<Arc<Services>>) -> Answer {
     let kinds = services.kinds.snapshot();
-    let now = sample::whole_second(clock::now().at);
-    let kinds: Vec<Value> = if kinds.is_empty() {
-        sample::shipped(now)
-    } else {
-        kinds.iter().map(|kind| sample::of_kind(kind, now)).collect()
-    };
     let key_file = services.config.server.data_dir.join(API_KEY_FILE);
-    let key_file = key_file.is_file().then(|| key_file.to_string_lossy().into_owned());
-    let setup = json!({
-        "users": USERS,
-        "declared": !services.kinds.current().is_empty(),
-        "kinds": kinds,
-        "api_key_file": key_file,
-        "version": env!("CARGO_PKG_VERSION"),
-    });
+    let setup = Setup {
+        users: USERS,
+        declared: !kinds.is_empty(),
+        kinds: sample::offers(&kinds, sample::whole_second(clock::now().at)),
+        api_key_file: key_file.is_file().then(|| key_file.to_string_lossy().into_owned()),
+    };
     body::answer(StatusCode::OK, &setup)
 }
 

@@ -133,14 +133,13 @@ export class Inbox {
     const tags = element('span', 'tags');
     tags.append(element('span', '', item.type));
     if (item.stream === 'all') tags.append(element('span', 'all', 'everyone'));
-    words.append(tags);
     const when = element('span', 'when');
     const time = element('time', '', ago(item.timestamp));
     time.dateTime = item.timestamp;
     time.title = new Date(item.timestamp).toLocaleString();
     when.append(time);
     const said = element('span', 'unseen');
-    button.append(mark, words, when, said);
+    button.append(mark, words, tags, when, said);
     button.onclick = () => this.#toggle(item.id);
     const acts = element('div', 'acts');
     const read = this.#act(acts, () => this.#client.mark([item.id], this.#state(item.id).read ? 'unread' : 'read'));

@@ -65,6 +65,8 @@ function showConnection() {
   const { connection } = current;
   const shown = find('.connection');
   if (connection === 'live' && shown.dataset.connection !== 'live') pulse(dot, 'pulse');
+  if (connection === 'live') shown.removeAttribute('title');
+  if (connection === 'stopped' && shown.dataset.connection !== 'stopped') toasts.say('The connection was ended', shown.title);
   shown.dataset.connection = connection;
   if (connection !== 'reconnecting') {
     clearTimeout(sayAt);
@@ -97,7 +99,7 @@ function showCounts() {
     const count = find(`.users [data-user="${user}"] .count`);
     count.hidden = unread === 0;
     count.textContent = unread;
-    count.setAttribute('aria-label', `${unread} unread`);
+    count.title = `${unread} unread`;
   }
   const { unread } = current.items;
   for (const node of [find('.badge'), find('.views .count')]) {
@@ -105,7 +107,7 @@ function showCounts() {
     node.hidden = unread === 0;
     node.textContent = unread;
   }
-  find('.badge').setAttribute('aria-label', `${unread} unread`);
+  find('.badge').title = `${unread} unread`;
   find('.read-all').disabled = unread === 0;
   document.title = unread > 0 ? `(${unread}) Belfry` : 'Belfry';
 }
@@ -165,7 +167,7 @@ function showFrame(user, { direction, frame }) {
   const row = document.createElement('li');
   row.className = direction;
   const arrow = Object.assign(document.createElement('span'), { textContent: direction === 'in' ? '↓' : '↑' });
-  arrow.setAttribute('aria-label', direction === 'in' ? 'received' : 'sent');
+  arrow.title = direction === 'in' ? 'received' : 'sent';
   const line = document.createElement('span');
   // Tokens stay out of sight, and of screenshots.
   const data = frame.type === 'authenticate' ? '…' : JSON.stringify(frame.data);
@@ -237,7 +239,7 @@ function follow(client) {
     else if (loud.length > 1) toasts.say(`${loud.length} alerts while you were away`);
   }));
   client.addEventListener('frame', shown((detail) => showFrame(client.user, detail)));
-  client.addEventListener('trouble', ({ detail }) => console.info(`belfry (${client.user}): ${detail.message}`));
+  client.addEventListener('trouble', shown(({ message }) => (find('.connection').title = message)));
 }
 
 async function start() {

@@ -9,6 +9,13 @@ const element = (name, text, className) => {
   return node;
 };
 
+/** The server's sentences put names between backticks. */
+const prose = (name, text) => {
+  const node = element(name);
+  for (const [nth, part] of text.split('`').entries()) node.append(nth % 2 ? element('code', part) : part);
+  return node;
+};
+
 export class Publish {
   #setup;
   #base;
@@ -139,11 +146,11 @@ export class Publish {
 
   #refused(status, problem) {
     const nodes = [element('b', `${status} · ${problem?.title ?? 'Refused'}`)];
-    if (problem?.detail) nodes.push(element('span', problem.detail));
+    if (problem?.detail) nodes.push(prose('span', problem.detail));
     const faults = element('ul');
     for (const { pointer, detail } of problem?.errors ?? []) {
-      const fault = element('li');
-      fault.append(element('code', pointer || '/'), ` ${detail}`);
+      const fault = prose('li', ` ${detail}`);
+      fault.prepend(element('code', pointer || '/'));
       faults.append(fault);
     }
     if (faults.childElementCount > 0) nodes.push(faults);

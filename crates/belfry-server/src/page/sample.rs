@@ -1,61 +1,82 @@
 //! Examples of alerts for the form: written by hand for the shipped kinds, made of the schema for any other.
 
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Kinds};
+use belfry_protocol::Severity;
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
 
 /// How deep a schema is followed.
 const DEPTH_MAX: usize = 8;
 
-/// Stands in the examples for the present moment.
-const NOW: &str = "{now}";
+/// Written by hand, by kind; `{now}` stands for the present moment.
+const SHIPPED: &str = include_str!("samples.json");
 
-static SHIPPED: LazyLock<Map<String, Value>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("samples.json")).expect("the examples are a JSON object")
-});
+/// The fields of an alert that an example fills in.
+#[derive(Debug, serde::Deserialize, serde::Serialize)]
+struct Sample {
+    title: String,
+    body: String,
+    link: String,
+    severity: Severity,
+    category: String,
+    /// As it is written, in an order that reads well.
+    data: Box<RawValue>,
+}
 
 /// Examples need no fractions of a second.
 pub(super) fn whole_second(now: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-/// The shipped kinds where none are declared: their texts come with the example.
-pub(super) fn shipped(now: Timestamp) -> Vec<Value> {
-    SHIPPED
-        .iter()
-        .map(|(name, sample)| json!({"name": name, "sample": with_now(sample.clone(), now)}))
-        .collect()
+fn by_hand(now: Timestamp) -> BTreeMap<String, Sample> {
+    serde_json::from_str(&SHIPPED.replace("{now}", &now.to_string())).expect("the examples are JSON")
+}
+
+/// An entry of the form's list.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct Offer {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<Severity>,
+    sample: Box<RawValue>,
+}
+
+fn raw(value: &impl serde::Serialize) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).expect("an example has a JSON form")
+}
+
+/// What the form offers: the declared kinds, else the shipped ones, whose texts come with the example.
+pub(super) fn offers(kinds: &Kinds, now: Timestamp) -> Vec<Offer> {
+    let mut by_hand = by_hand(now);
+    if kinds.is_empty() {
+        let offer = |(name, sample)| Offer { name, category: None, severity: None, sample: raw(&sample) };
+        return by_hand.into_iter().map(offer).collect();
+    }
+    kinds.iter().map(|kind| of_kind(kind, by_hand.remove(&kind.name), now)).collect()
 }
 
 /// A declared kind: its templates write the texts, so the example is its data alone.
-pub(super) fn of_kind(kind: &Kind, now: Timestamp) -> Value {
-    let by_hand = SHIPPED.get(&kind.name).map(|sample| with_now(sample["data"].clone(), now));
-    let data = by_hand.filter(|data| kind.validate(data).is_ok()).unwrap_or_else(|| match kind.schema() {
-        Some(schema) => of_schema(schema.source(), now),
-        None => json!({}),
+fn of_kind(kind: &Kind, by_hand: Option<Sample>, now: Timestamp) -> Offer {
+    let fits = |data: &RawValue| {
+        serde_json::from_str(data.get()).is_ok_and(|data: Value| kind.validate(&data).is_ok())
+    };
+    let data = by_hand.map(|sample| sample.data).filter(|data| fits(data)).unwrap_or_else(|| {
+        raw(&kind.schema().map_or_else(|| json!({}), |schema| of_schema(schema.source(), now)))
     });
-    json!({
-        "name": kind.name,
-        "category": kind.category,
-        "severity": kind.severity,
-        "sample": {"data": data},
-    })
-}
-
-fn with_now(value: Value, now: Timestamp) -> Value {
-    match value {
-        Value::String(text) if text == NOW => json!(now),
-        Value::Array(items) => items.into_iter().map(|item| with_now(item, now)).collect(),
-        Value::Object(fields) => {
-            fields.into_iter().map(|(name, field)| (name, with_now(field, now))).collect()
-        }
-        other => other,
+    Offer {
+        name: kind.name.clone(),
+        category: Some(kind.category.clone()),
+        severity: Some(kind.severity),
+        sample: raw(&BTreeMap::from([("data", data)])),
     }
 }
 
 /// A value that fits a schema, as far as its plain keywords say.
-pub(super) fn of_schema(schema: &Value, now: Timestamp) -> Value {
+fn of_schema(schema: &Value, now: Timestamp) -> Value {
     match (Maker { root: schema, now }).value(schema, "data", 0) {
         object @ Value::Object(_) => object,
         _ => json!({}),
@@ -195,10 +216,11 @@ mod tests {
 
     #[test]
     fn the_form_has_a_fitting_example_of_every_shipped_kind() {
+        let samples = by_hand(NOW_AT);
         let mut names = Vec::new();
         for kinds in shipped_kinds() {
             for kind in kinds.iter() {
-                let by_hand = with_now(SHIPPED[&kind.name]["data"].clone(), NOW_AT);
+                let by_hand = serde_json::from_str(samples[&kind.name].data.get()).unwrap();
                 assert_eq!(kind.validate(&by_hand), Ok(()), "{}", kind.name);
                 let of_schema = of_schema(kind.schema().unwrap().source(), NOW_AT);
                 assert_eq!(kind.validate(&of_schema), Ok(()), "{}", kind.name);
@@ -206,7 +228,7 @@ mod tests {
             }
         }
         names.sort();
-        assert!(names.iter().eq(SHIPPED.keys()), "{names:?}");
+        assert!(names.iter().eq(samples.keys()), "{names:?}");
     }
 
     #[test]
@@ -250,11 +272,21 @@ mod tests {
 
     #[test]
     fn examples_of_undeclared_kinds_bring_their_texts_and_the_present_moment() {
-        let samples = shipped(NOW_AT);
-        assert_eq!(samples.len(), 8);
-        for sample in &samples {
-            assert!(sample["sample"]["title"].is_string(), "{sample}");
-            assert!(!sample.to_string().contains(NOW), "{sample}");
+        let offers = serde_json::to_value(offers(&Kinds::none(), NOW_AT)).unwrap();
+        assert_eq!(offers.as_array().unwrap().len(), 8);
+        for offer in offers.as_array().unwrap() {
+            assert!(offer["sample"]["title"].is_string(), "{offer}");
+            assert!(!offer.to_string().contains("{now}"), "{offer}");
         }
+    }
+
+    #[test]
+    fn an_example_that_a_changed_schema_refuses_is_made_anew() {
+        let text = "kind = \"job-completed\"\n[schema]\ntype = \"object\"\nrequired = [\"other\"]\n\
+                    properties.other.type = \"integer\"\n";
+        let kinds =
+            Kinds::from_text(Path::new("job-completed.toml"), text, &KindsOptions::default()).unwrap();
+        let offers = serde_json::to_value(offers(&kinds, NOW_AT)).unwrap();
+        assert_eq!(offers[0]["sample"], json!({"data": {"other": 1}}));
     }
 }
