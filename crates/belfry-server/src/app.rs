@@ -75,7 +75,8 @@ impl App {
     pub fn router(&self) -> Router {
         let services = &self.services;
         let mut doors = http::router().merge(live::router());
-        if services.config.mode == Mode::Dev {
+        let is_dev = services.config.mode == Mode::Dev;
+        if is_dev {
             doors = doors.merge(crate::page::router());
         }
         let doors = doors
@@ -83,6 +84,8 @@ impl App {
             .with_state(Arc::clone(services));
         match services.config.server.base_path.as_str() {
             "" => doors,
+            // A nested router does not answer to its own path with a slash, which is how people write it.
+            base if is_dev => Router::new().nest(base, doors).merge(crate::page::slash(base)),
             base => Router::new().nest(base, doors),
         }
     }

@@ -16,7 +16,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{OriginalUri, Request, State};
 use axum::middleware::Next;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use belfry_protocol::{ErrorCode, NewAlert, UserId};
@@ -106,6 +106,12 @@ pub fn router() -> Router<Arc<Services>> {
             }
         }));
     open.merge(guarded).layer(axum::middleware::from_fn(own_origin))
+}
+
+/// From `/base/` to the page at `/base`.
+pub fn slash(base: &str) -> Router {
+    let to = base.to_owned();
+    Router::new().route(&format!("{base}/"), get(|| async move { Redirect::permanent(&to) }))
 }
 
 /// Other pages on this machine may call `/v1`, but not read this page and with it its token.

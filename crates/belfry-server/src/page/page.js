@@ -25,7 +25,7 @@ async function call(path, body, again = true) {
   });
   const content = await answer.json().catch(() => null);
   if (answer.status === 403 && content?.code === 'forbidden' && again) {
-    const page = await fetch(`${base}/`);
+    const page = await fetch(base || '/');
     const fresh = new DOMParser().parseFromString(await page.text(), 'text/html').documentElement.dataset.pageToken;
     if (fresh && fresh !== pageToken) {
       pageToken = fresh;
