@@ -119,7 +119,8 @@ impl Services {
         }
     }
 
-    async fn tell_all(&self, change: &AllChange) {
+    /// Tells every session that announcements left.
+    pub(crate) async fn tell_all(&self, change: &AllChange) {
         let live = Arc::new(LiveChange { ids: change.ids.clone(), up_to: None, to: change.to });
         self.hub.broadcast(|_| Signal::AllChanged { change: Arc::clone(&live), seq: change.seq }).await;
     }

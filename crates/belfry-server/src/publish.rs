@@ -93,6 +93,9 @@ impl Services {
         if published.fanout {
             self.fanout_wake.notify_one();
         }
+        if let Some(removed) = &published.all_removed {
+            self.tell_all(removed).await;
+        }
         if let Some(seq) = published.all_seq {
             let alert = live_alert(published.id, Stream::All, content);
             let replaces = published.all_replaced;
