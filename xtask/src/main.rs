@@ -3,6 +3,7 @@
 
 mod api;
 mod autobahn;
+mod chaos;
 mod check;
 mod codegen;
 mod command;
@@ -73,6 +74,15 @@ enum Routine {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Kills the real server under load, again and again: whatever was accepted arrives once, in order.
+    Chaos {
+        /// Builds with optimisations.
+        #[arg(long)]
+        release: bool,
+        /// What the auditor is given, for example `--alerts 100000 --rounds 50`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Prints lines per crate and the number of crates in the tree.
     Loc,
 }
@@ -97,6 +107,7 @@ fn run(routine: Routine) -> anyhow::Result<()> {
         Routine::Autobahn { arguments } => autobahn::run(&arguments),
         Routine::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Routine::Api { examples, arguments } => api::run(examples, &arguments),
+        Routine::Chaos { release, arguments } => chaos::run(release, &arguments),
         Routine::Loc => loc::run(),
     }
 }

@@ -2,6 +2,12 @@
 
 mod auth;
 mod crash;
+mod drain;
+mod http_errors;
+mod idempotency;
+mod inbox;
+mod limits;
 mod operation;
 mod resume;
 mod routing;
+mod slow;
