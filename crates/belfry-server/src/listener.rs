@@ -17,7 +17,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -184,11 +184,19 @@ async fn serve(
     tls: Option<TlsAcceptor>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
+    // A connection is looked into before its head is read, so the first byte has a deadline of its own: whoever
+    // sends nothing at all would else keep a place for ever.
+    let first_byte = front.services.config.server.header_timeout;
     match tls {
-        None => serve_on(front, stream, peer, watcher).await,
+        None => {
+            if let Ok(Ok(())) = tokio::time::timeout(first_byte, stream.readable()).await {
+                serve_on(front, stream, peer, watcher).await;
+            }
+        }
         Some(tls) => {
             let handshake = tokio::time::timeout(TLS_HANDSHAKE, tls.accept(stream)).await;
-            if let Ok(Ok(stream)) = handshake {
+            let Ok(Ok(mut stream)) = handshake else { return };
+            if let Ok(Ok(_)) = tokio::time::timeout(first_byte, stream.fill_buf()).await {
                 serve_on(front, stream, peer, watcher).await;
             }
         }

@@ -76,15 +76,6 @@ impl Process {
         self.caller.clone()
     }
 
-    /// The same server on other data, without these settings; it must have been killed or have ended.
-    #[must_use]
-    pub fn restarted_on(mut self, data_dir: PathBuf, without: &[&str]) -> Self {
-        self.data_dir = data_dir;
-        self.settings.retain(|name, _| !without.contains(&name.as_str()));
-        self.restart();
-        self
-    }
-
     /// Starts it, on the port it had before if it ran before.
     pub fn restart(&mut self) {
         assert!(self.child.is_none(), "it runs already");

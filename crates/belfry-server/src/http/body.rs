@@ -52,6 +52,10 @@ pub(crate) fn demand_json(headers: &HeaderMap) -> Result<(), Refusal> {
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         Category::Data => field_fault::<T>(bytes, &error),
+        // An object where exactly one of several fields must stand is called a fault of syntax.
+        Category::Syntax if serde_json::from_slice::<serde_json::Value>(bytes).is_ok() => {
+            field_fault::<T>(bytes, &error)
+        }
         Category::Io | Category::Syntax | Category::Eof => {
             Refusal::new(ErrorCode::JsonMalformed, format!("the body is not valid JSON: {error}"))
         }
@@ -146,6 +150,8 @@ mod tests {
             (r#"{"to":{"user":""},"kind":"k"}"#, "/to/user"),
             (r#"{"to":{"users":["ann",""]},"kind":"k"}"#, "/to/users/1"),
             (r#"{"to":{"everyone":false},"kind":"k"}"#, "/to/everyone"),
+            (r#"{"to":{},"kind":"k"}"#, "/to"),
+            (r#"{"to":{"user":"ann","group":"g"},"kind":"k"}"#, "/to"),
             (r#"{"to":{"user":"ann"},"kind":"k","expires_at":"tomorrow"}"#, "/expires_at"),
             (r#"{"to":{"user":"ann"},"kind":"k","ladder":[{"channel":"pigeon"}]}"#, "/ladder/0/channel"),
         ] {

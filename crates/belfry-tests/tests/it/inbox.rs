@@ -234,6 +234,7 @@ async fn a_recalled_alert_leaves_every_screen() {
     let mut socket = server.socket("ann").await;
     let mut naive = server.naive("ann").await;
     let id = server.alert("ann", 1).await;
+    socket.next_alert().await;
     let path = format!("/v1/alerts/{id}");
     for _ in 0..2 {
         server.send(server.as_back_end(Method::DELETE, &path)).await.expect(204);

@@ -126,8 +126,8 @@ async fn a_message_at_the_limit_passes_and_one_byte_more_closes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_not_heard_is_closed_and_one_that_answers_stays() {
     let server = server(|config| {
-        config.live.heartbeat_interval = Duration::from_millis(300);
-        config.live.heartbeat_timeout = Duration::from_millis(300);
+        config.live.heartbeat_interval = Duration::from_millis(400);
+        config.live.heartbeat_timeout = Duration::from_secs(2);
     })
     .await;
     let mut silent = server.socket("ann").await;
