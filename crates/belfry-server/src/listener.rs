@@ -189,7 +189,7 @@ async fn serve(
     let first_byte = front.services.config.server.header_timeout;
     match tls {
         None => {
-            if let Ok(Ok(())) = tokio::time::timeout(first_byte, stream.readable()).await {
+            if let Ok(Ok(1)) = tokio::time::timeout(first_byte, stream.peek(&mut [0])).await {
                 serve_on(front, stream, peer, watcher).await;
             }
         }

@@ -145,7 +145,7 @@ pub struct Socket {
 impl Socket {
     /// Opens a socket that the server accepts.
     pub async fn open(opening: Opening) -> Self {
-        match Self::try_open(opening).await {
+        match Box::pin(Self::try_open(opening)).await {
             Ok(socket) => socket,
             Err((status, body)) => panic!("the handshake was refused with {status}: {body}"),
         }
@@ -157,7 +157,7 @@ impl Socket {
         let config = WebSocketConfig::default().max_message_size(Some(16 << 20));
         let opened =
             tokio_tungstenite::client_async_with_config(request, MaybeTlsStream::Plain(tcp), Some(config));
-        match within("the handshake's answer", opened).await {
+        match Box::pin(within("the handshake's answer", opened)).await {
             Ok((stream, response)) => {
                 let protocol = response.headers().get("sec-websocket-protocol");
                 let protocol = protocol.and_then(|value| value.to_str().ok()).map(str::to_owned);

@@ -87,6 +87,7 @@ async fn a_hundred_rounds_of_a_hundred_connections_leave_nothing_behind() {
 }
 
 /// Prints what an idle connection costs. Its clients hold no heap, and live in the same process.
+#[expect(clippy::print_stdout, reason = "the figure is what this is for")]
 async fn idle_connections() {
     let server = TestServer::start().await;
     let address = server.address();

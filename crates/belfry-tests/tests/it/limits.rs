@@ -133,7 +133,10 @@ async fn a_client_that_is_not_heard_is_closed_and_one_that_answers_stays() {
     let mut silent = server.socket("ann").await;
     let mut naive = server.naive("bob").await;
     let mut answering = server.socket("cat").await;
-    assert_eq!(silent_close(&mut silent, &mut answering).await, (Some("heartbeat-missed".to_owned()), 4001));
+    assert_eq!(
+        silent_close(&mut silent, &mut answering, &mut naive).await,
+        (Some("heartbeat-missed".to_owned()), 4001)
+    );
     for _ in 0..4 {
         let ping = answering.next_of_type("ping").await;
         assert!(ping["data"]["heads"].is_object() && ping["data"]["unread"].is_u64(), "{ping}");
@@ -143,8 +146,12 @@ async fn a_client_that_is_not_heard_is_closed_and_one_that_answers_stays() {
     }
 }
 
-/// Reads the silent one to its end while the other one answers.
-async fn silent_close(silent: &mut Socket, answering: &mut Socket) -> (Option<String>, u16) {
+/// Reads the silent one to its end while the others answer: a control ping is answered when the socket is read.
+async fn silent_close(
+    silent: &mut Socket,
+    answering: &mut Socket,
+    naive: &mut Socket,
+) -> (Option<String>, u16) {
     let answer = async {
         loop {
             answering.next_of_type("ping").await;
@@ -154,6 +161,7 @@ async fn silent_close(silent: &mut Socket, answering: &mut Socket) -> (Option<St
     tokio::select! {
         closed = silent.closed() => closed,
         () = answer => unreachable!("it answers for ever"),
+        received = naive.next() => panic!("nothing was expected, there came {received:?}"),
     }
 }
 

@@ -91,8 +91,7 @@ async fn newcomers_are_sent_elsewhere_during_the_drain() {
     app.hub.start_draining();
     let (status, problem) = Socket::try_open(Opening::naive(&server.url).bearer(&server.token("bob")))
         .await
-        .err()
-        .expect("is refused");
+        .expect_err("is refused");
     assert_eq!((status, problem["code"].as_str()), (503, Some("draining")));
     let mut refused = Socket::open(Opening::v1(&server.url).bearer(&server.token("bob"))).await;
     assert_eq!(refused.closed().await, (Some("draining".to_owned()), 4000));
