@@ -157,7 +157,7 @@ impl Socket {
         let config = WebSocketConfig::default().max_message_size(Some(16 << 20));
         let opened =
             tokio_tungstenite::client_async_with_config(request, MaybeTlsStream::Plain(tcp), Some(config));
-        match Box::pin(within("the handshake's answer", opened)).await {
+        match Box::pin(within("the handshake's answer", Box::pin(opened))).await {
             Ok((stream, response)) => {
                 let protocol = response.headers().get("sec-websocket-protocol");
                 let protocol = protocol.and_then(|value| value.to_str().ok()).map(str::to_owned);
