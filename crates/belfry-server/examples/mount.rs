@@ -24,6 +24,7 @@ use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 const LISTEN: &str = "127.0.0.1:8788";
 const BASE: &str = "/belfry";
@@ -76,6 +77,8 @@ async fn main() -> anyhow::Result<()> {
 fn config() -> Config {
     let mut config = Config { mode: Mode::Serve, ..Config::default() };
     config.server.base_path = BASE.to_owned();
+    // One process and no load balancer: nobody has to be spread.
+    config.drain.window = Duration::from_millis(250);
     config.server.data_dir = std::env::temp_dir().join("belfry-mount-example");
     // The secret that the application signs its users' tokens with; this one lives as long as the process.
     config.auth.jwt_secret =
