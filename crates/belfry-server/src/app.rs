@@ -19,6 +19,7 @@ use belfry_protocol::frame::ServerInfo;
 use belfry_store::{PageLimit, Store};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 use tokio::sync::Notify;
 
 /// Changes in one frame of a catch-up.
@@ -110,7 +111,14 @@ impl App {
 
     /// Ends the tasks and closes the store. Nothing that was answered `202` depends on it.
     pub async fn close(&self) -> anyhow::Result<()> {
-        self.services.tasks.stop().await;
+        self.close_by(clock::now().instant + self.services.config.drain.timeout).await
+    }
+
+    /// The same; what has not ended by then is cut, and the store is closed all the same.
+    pub(crate) async fn close_by(&self, by: Instant) -> anyhow::Result<()> {
+        if !self.services.tasks.stop(by).await {
+            tracing::warn!("some tasks did not end in time; they are cut");
+        }
         self.services
             .store
             .close()

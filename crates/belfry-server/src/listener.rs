@@ -1,6 +1,7 @@
 //! Our own accept loop: a deadline on heads, a limit on connections, and the busiest path before the router.
 
 use crate::app::App;
+use crate::clock;
 use crate::config::Config;
 use crate::http;
 use crate::services::{Peer, Services};
@@ -16,8 +17,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -28,8 +30,16 @@ use tower::ServiceExt;
 const BACKLOG: u32 = 4_096;
 /// After a failed accept (out of descriptors), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Between two pings of an HTTP/2 connection: a peer that is gone takes no place.
+const HTTP2_PING: Duration = Duration::from_secs(30);
 /// For a TLS handshake.
 const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Of `drain.timeout`, for clients to leave.
+const CLIENTS_SHARE: f64 = 0.8;
+/// A peer that takes or confirms nothing for so long is gone, also where no session watches it.
+#[cfg(target_os = "linux")]
+const PEER_SILENT: Duration = Duration::from_secs(60);
 
 /// A listening house.
 #[derive(Debug)]
@@ -67,7 +77,7 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(services.config.server.header_timeout)
             .max_buf_size(64 * 1024);
-        builder.http2().timer(TokioTimer::new()).max_concurrent_streams(256);
+        builder.http2().timer(TokioTimer::new()).keep_alive_interval(HTTP2_PING).max_concurrent_streams(256);
         let base = &services.config.server.base_path;
         let front = Arc::new(Front {
             create_alert_path: format!("{base}{}", http::CREATE_ALERT),
@@ -98,11 +108,14 @@ impl Server {
     /// Readiness 503, a wait for the load balancer, no new connections, `going-away` over the window, receipts to
     /// disk. Returns once everything is closed.
     pub async fn shutdown(self) -> anyhow::Result<()> {
+        let drain = &self.app.services().config.drain;
+        // The rest of the time is the store's: what waits for its disk is written also when a client stays.
+        let by = clock::now().instant + drain.timeout.mul_f64(CLIENTS_SHARE);
         self.app.leave();
-        tokio::time::sleep(self.app.services().config.drain.ready_wait).await;
+        tokio::time::sleep(drain.ready_wait).await;
         self.stop_accepting.cancel();
-        self.app.drain().await;
-        self.app.close().await
+        let _ = tokio::time::timeout_at(by.into(), self.app.drain()).await;
+        self.app.close_by(by).await
     }
 }
 
@@ -163,18 +176,33 @@ async fn accept(front: Arc<Front>, listener: TcpListener, tls: Option<TlsAccepto
                 continue;
             }
         };
-        let _ = stream.set_nodelay(true);
+        prepare(&stream);
         let watcher = graceful.watcher();
         let (front, tls) = (Arc::clone(&front), tls.clone());
         let tasks = front.services.tasks.clone();
         tasks.spawn(TaskKind::Connection, async move {
             // The permit goes with the HTTP part: an upgraded socket is counted by the hub.
             let _permit = permit;
-            serve(front, stream, peer, tls, watcher).await;
+            let cut = front.services.tasks.cut().clone();
+            tokio::select! {
+                () = serve(front, stream, peer, tls, watcher) => {}
+                () = cut.cancelled() => {}
+            }
         });
     }
     drop(listener);
-    graceful.shutdown().await;
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = front.services.tasks.cut().cancelled() => {}
+    }
+}
+
+fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    {
+        let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(PEER_SILENT));
+    }
 }
 
 async fn serve(
@@ -184,19 +212,11 @@ async fn serve(
     tls: Option<TlsAcceptor>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    // A connection is looked into before its head is read, so the first byte has a deadline of its own: whoever
-    // sends nothing at all would else keep a place for ever.
-    let first_byte = front.services.config.server.header_timeout;
     match tls {
-        None => {
-            if let Ok(Ok(1)) = tokio::time::timeout(first_byte, stream.peek(&mut [0])).await {
-                serve_on(front, stream, peer, watcher).await;
-            }
-        }
+        None => serve_on(front, stream, peer, watcher).await,
         Some(tls) => {
             let handshake = tokio::time::timeout(TLS_HANDSHAKE, tls.accept(stream)).await;
-            let Ok(Ok(mut stream)) = handshake else { return };
-            if let Ok(Ok(_)) = tokio::time::timeout(first_byte, stream.fill_buf()).await {
+            if let Ok(Ok(stream)) = handshake {
                 serve_on(front, stream, peer, watcher).await;
             }
         }
@@ -212,13 +232,31 @@ async fn serve_on<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let called = Arc::clone(&front);
+    let asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&asked);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        asks.store(true, Ordering::Relaxed);
         let front = Arc::clone(&called);
         async move { Ok::<_, Infallible>(answer(&front, request.map(Body::new), peer).await) }
     });
     let connection = front.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection.into_owned()).await {
-        tracing::debug!(error = %error, "a connection ended early");
+    tokio::select! {
+        ended = watcher.watch(connection.into_owned()) => {
+            if let Err(error) = ended {
+                tracing::debug!(error = %error, "a connection ended early");
+            }
+        }
+        // hyper's own deadline begins only once it knows the version by the first bytes.
+        () = says_nothing(front.services.config.server.header_timeout, &asked) => {
+            tracing::debug!("a connection was closed that asked for nothing");
+        }
+    }
+}
+
+async fn says_nothing(within: Duration, asked: &AtomicBool) {
+    tokio::time::sleep(within).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending().await
     }
 }
 

@@ -1,12 +1,17 @@
 //! Every task has a kind: the kind says what its end means and whether a shutdown waits for it.
 
+use futures_util::FutureExt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How long tasks that were cut may take to unwind.
+const AFTER_THE_CUT: Duration = Duration::from_secs(1);
 
 /// What a task does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +71,7 @@ impl TaskKind {
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
+    cut: CancellationToken,
     running: Arc<[AtomicI64; TaskKind::ALL.len()]>,
 }
 
@@ -90,6 +96,7 @@ impl Tasks {
         Self {
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
             running: Arc::new(std::array::from_fn(|_| AtomicI64::new(0))),
         }
     }
@@ -103,10 +110,8 @@ impl Tasks {
         // Counted here, not in the task, so that a drain cannot miss one that was only just spawned.
         self.running[kind as usize].fetch_add(1, Ordering::Relaxed);
         let running = Running(Arc::clone(&self.running), kind);
-        let tracked = self.tracker.track_future(async move {
-            let _running = running;
-            task.await;
-        });
+        // A combinator, for an async block would hold the task twice: as it was captured and as it is awaited.
+        let tracked = self.tracker.track_future(task.map(move |()| drop(running)));
         tokio::spawn(tracked);
     }
 
@@ -125,16 +130,26 @@ impl Tasks {
         &self.stop
     }
 
+    /// Cancelled when the time to end is over: a task that waits for somebody outside watches it.
+    pub fn cut(&self) -> &CancellationToken {
+        &self.cut
+    }
+
     /// How many tasks of this kind run.
     pub fn running(&self, kind: TaskKind) -> i64 {
         self.running[kind as usize].load(Ordering::Relaxed)
     }
 
-    /// Tells every task to end and waits until they have.
-    pub async fn stop(&self) {
+    /// Tells every task to end and waits until they have. Who is not done by then is cut; `false`: somebody goes on
+    /// even so.
+    pub async fn stop(&self, by: Instant) -> bool {
         self.stop.cancel();
         self.tracker.close();
-        self.tracker.wait().await;
+        if tokio::time::timeout_at(by.into(), self.tracker.wait()).await.is_ok() {
+            return true;
+        }
+        self.cut.cancel();
+        tokio::time::timeout(AFTER_THE_CUT, self.tracker.wait()).await.is_ok()
     }
 }
 
@@ -187,8 +202,17 @@ mod tests {
         drop(work);
         assert_eq!(tasks.running(TaskKind::Change), 1);
         go.notify_one();
-        tasks.stop().await;
+        assert!(tasks.stop(crate::clock::now().instant + Duration::from_secs(60)).await);
         assert!(done.load(Ordering::Acquire));
         assert_eq!(tasks.running(TaskKind::Change), 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_somebody_outside_is_cut_when_the_time_is_over() {
+        let tasks = Tasks::new();
+        let cut = tasks.cut().clone();
+        tasks.spawn(TaskKind::Connection, async move { cut.cancelled().await });
+        assert!(tasks.stop(crate::clock::now().instant).await);
+        assert_eq!(tasks.running(TaskKind::Connection), 0);
     }
 }

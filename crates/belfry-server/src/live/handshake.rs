@@ -34,6 +34,8 @@ use tokio::net::TcpStream;
 
 /// How long a refused client may take to read why.
 const REFUSAL_GOODBYE: Duration = Duration::from_secs(2);
+/// How long a client may take to read the answer to its upgrade.
+const UPGRADE: Duration = Duration::from_secs(10);
 /// What an evicted naive client is told to wait.
 const TOO_MANY_RETRY: Duration = Duration::from_secs(60);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -105,11 +107,7 @@ impl Asked {
 
 async fn enter(services: &Arc<Services>, asked: &Asked, now: Now) -> Result<(Entry, Source), NoEntry> {
     if services.hub.is_draining() {
-        let detail = "the server is shutting down: another node or the restarted one answers";
-        return Err(NoEntry {
-            retry_after: Some(Duration::from_secs(1)),
-            ..NoEntry::new(CloseCode::GoingAway, ErrorCode::Draining, detail)
-        });
+        return Err(draining());
     }
     let counts = services.hub.counts();
     if counts.websocket + counts.sse >= services.config.limits.connections_max {
@@ -132,6 +130,10 @@ async fn enter(services: &Arc<Services>, asked: &Asked, now: Now) -> Result<(Ent
         NoEntry::from(&refusal)
     })?;
     let registration = register(services, &identity, asked.kind, now)?;
+    // Looked at once more now that the drain would find us in the hub: else it could pass us by, and wait for ever.
+    if services.hub.is_draining() {
+        return Err(draining());
+    }
     // Registered before the read: an alert committed in between waits in the hub and is merged by its number.
     let connected = services.store.connect(&identity.user, now.unix_ms()).await.map_err(|error| {
         services.metrics.count(Counter::StoreFailures);
@@ -151,6 +153,14 @@ async fn enter(services: &Arc<Services>, asked: &Asked, now: Now) -> Result<(Ent
     })?;
     services.metrics.count(Counter::SessionsOpened);
     Ok((Entry { identity, registration, connected }, source))
+}
+
+fn draining() -> NoEntry {
+    let detail = "the server is shutting down: another node or the restarted one answers";
+    NoEntry {
+        retry_after: Some(Duration::from_secs(1)),
+        ..NoEntry::new(CloseCode::GoingAway, ErrorCode::Draining, detail)
+    }
 }
 
 /// Before any work on the token: a storm is turned away for little.
@@ -276,8 +286,8 @@ async fn serve_socket(
     session: Session,
     registration: Registration,
 ) {
-    // The client left before the upgrade: there is nobody to serve.
-    let Ok(upgraded) = on_upgrade.await else { return };
+    // The client left before the upgrade, or does not take its answer: there is nobody to serve.
+    let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE, on_upgrade).await else { return };
     let limits = limits(&services);
     // The bare socket where there is one: hyper's buffers go with its wrapper.
     match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {

@@ -1,5 +1,6 @@
 //! SIGTERM under load: nothing accepted is lost, and everybody is told.
 
+use belfry_server::tasks::TaskKind;
 use belfry_tests::caller::numbered;
 use belfry_tests::{Process, Received, eventually};
 use http::Method;
@@ -7,6 +8,9 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,4 +104,40 @@ async fn a_client_that_resumes_after_a_gentle_restart_misses_nothing() {
     let items = socket.next_of_type("catch-up").await["data"]["items"].clone();
     assert_eq!(items.as_array().map(Vec::len), Some(1), "{items}");
     assert_eq!(items[0]["data"]["n"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_neither_sends_nor_reads_does_not_hold_up_the_end() {
+    let mut server = belfry_tests::TestServer::with(|config| {
+        config.drain.timeout = Duration::from_secs(2);
+    })
+    .await;
+    let mut stuck = TcpStream::connect(server.address()).await.expect("it listens");
+    let head = format!(
+        "POST /v1/alerts HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: 100\r\n\r\n{{",
+        server.api_key
+    );
+    stuck.write_all(head.as_bytes()).await.expect("is sent");
+    eventually("the connection to be served", || async {
+        (server.services().tasks.running(TaskKind::Connection) == 1).then_some(())
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_asks_for_nothing_is_closed() {
+    let server = belfry_tests::TestServer::with(|config| {
+        config.server.header_timeout = Duration::from_millis(200);
+    })
+    .await;
+    for begin in ["", "PRI * HTTP/2.0", "GET /healthz HTTP/1.1\r\n", "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"] {
+        let mut silent = TcpStream::connect(server.address()).await.expect("it listens");
+        silent.write_all(begin.as_bytes()).await.expect("is sent");
+        let mut answer = Vec::new();
+        let ended = silent.read_to_end(&mut answer);
+        belfry_tests::within("the server to close the connection", ended).await.expect("a gentle end");
+        assert_eq!(answer.starts_with(b"HTTP/1.1 200"), begin.ends_with("\r\n\r\n"), "{begin:?}");
+    }
 }
