@@ -116,6 +116,14 @@ impl Signal {
         }
     }
 
+    /// Whether this order says all that the other one says.
+    fn supersedes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Revoked(before), Self::Revoked(other)) => before >= other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
     /// Whether the store can tell it again.
     fn is_hint(&self) -> bool {
         matches!(
@@ -228,6 +236,8 @@ impl Handle {
                     waiting.signals.push_back(signal);
                 }
             } else {
+                // At most one of each sort waits, however long the session is busy elsewhere.
+                waiting.signals.retain(|waiting| waiting.is_hint() || !signal.supersedes(waiting));
                 waiting.signals.push_back(signal);
             }
         }
@@ -366,6 +376,9 @@ impl Hub {
             sessions.evicted_at.retain(|at| now.saturating_duration_since(*at).as_secs() < 60);
             if !handle.speaks_v1 && sessions.evicted_at.len() >= EVICTIONS_PER_MINUTE_MAX {
                 return Err(TooMany);
+            }
+            if sessions.evicted_at.len() >= EVICTIONS_PER_MINUTE_MAX {
+                sessions.evicted_at.remove(0);
             }
             sessions.evicted_at.push(now);
             let oldest = sessions.open.iter().enumerate().min_by_key(|(_, open)| open.eviction_order());
@@ -513,5 +526,52 @@ pub struct Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.hub.remove(&self.handle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handle(limits: HandleLimits) -> Handle {
+        let kind = SessionKind { speaks_v1: true, websocket: true };
+        let user = UserId::new("ann").expect("is an id");
+        Handle::new(ConnectionId(uuid::Uuid::nil()), user, kind, limits, crate::clock::now().instant)
+    }
+
+    fn hint(seq: u64) -> Signal {
+        let change = Arc::new(LiveChange { ids: vec![], up_to: None, to: ChangedTo::Read });
+        Signal::Changed { change, seq: Seq(seq), unread: 0, touches_all: false }
+    }
+
+    #[test]
+    fn orders_outlive_the_hints_that_are_dropped() {
+        let handle = handle(HandleLimits { signals_max: 2, bytes_max: 1024 });
+        for seq in 1..=2 {
+            handle.signal(hint(seq));
+        }
+        handle.signal(Signal::Settings(Arc::default()));
+        handle.signal(hint(3));
+        handle.signal(hint(4));
+        assert!(matches!(handle.next(), Next::Signal(Signal::Settings(_))));
+        assert!(matches!(handle.next(), Next::Lagging));
+        handle.signal(hint(5));
+        assert!(matches!(handle.next(), Next::Signal(Signal::Changed { seq: Seq(5), .. })));
+        assert!(matches!(handle.next(), Next::Nothing));
+        assert_eq!(handle.lagged(), 1);
+    }
+
+    #[test]
+    fn one_order_of_each_sort_waits_and_no_revocation_is_forgotten() {
+        let handle = handle(HandleLimits::default());
+        for round in [5, 9, 7] {
+            handle.signal(Signal::Settings(Arc::default()));
+            handle.signal(Signal::Revoked(UnixMs(round)));
+        }
+        let revoked: Vec<i64> = std::iter::from_fn(|| handle.next_order())
+            .filter_map(|order| if let Signal::Revoked(before) = order { Some(before.0) } else { None })
+            .collect();
+        assert_eq!(revoked, [9, 7]);
+        assert!(matches!(handle.next(), Next::Nothing));
     }
 }

@@ -160,12 +160,17 @@ pub(super) async fn export_user(
     let items = item_lines(&first);
     let rest = futures_util::stream::unfold((services, id, next), |(services, id, next)| async move {
         let before = next?;
-        let page = page(&services, &id, Some(before)).await.ok().flatten()?;
-        let lines = item_lines(&page);
-        Some((lines, (services, id, page.next)))
+        match page(&services, &id, Some(before)).await {
+            Ok(Some(page)) => Some((Ok(item_lines(&page)), (services, id, page.next))),
+            // Cut, or half of it would look like all of it.
+            Ok(None) => Some((Err(std::io::Error::other("the user was erased")), (services, id, None))),
+            Err(refusal) => {
+                let cut = std::io::Error::other(format!("{:?}", refusal.problem.code));
+                Some((Err(cut), (services, id, None)))
+            }
+        }
     });
-    let stream = futures_util::StreamExt::chain(futures_util::stream::iter([head, items]), rest);
-    let stream = futures_util::StreamExt::map(stream, Ok::<Bytes, std::convert::Infallible>);
+    let stream = futures_util::StreamExt::chain(futures_util::stream::iter([Ok(head), Ok(items)]), rest);
     let mut response = Response::new(Body::from_stream(stream));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     Ok(response)

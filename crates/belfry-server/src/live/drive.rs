@@ -3,6 +3,7 @@
 use super::output::{Op, Output, Read, ReadResult};
 use super::session::Session;
 use super::transport::{Incoming, Parcel, Refused, Transport};
+use crate::auth::Gate;
 use crate::clock;
 use crate::hub::{Next, Registration};
 use crate::metrics::Counter;
@@ -10,7 +11,7 @@ use crate::services::Services;
 use crate::tasks::TaskKind;
 use belfry_protocol::frame::ErrorMessageData;
 use belfry_protocol::{CloseCode, ErrorCode, UserId};
-use belfry_store::{InboxQuery, StoreError};
+use belfry_store::{Heads, InboxQuery, StoreError};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -191,8 +192,12 @@ impl<T: Transport> Edge<T> {
                     return true;
                 }
             }
-            Output::Ping(heads) => transport.heartbeat(heads),
-            Output::Comment => transport.heartbeat(belfry_store::Heads::default()),
+            Output::Ping(heads) => {
+                // A frame before it may have been refused: a pong must not confirm what is sent later only.
+                let Heads { user, all } = session.sent();
+                transport.heartbeat(Heads { user: heads.user.min(user), all: heads.all.min(all) });
+            }
+            Output::Comment => transport.heartbeat(Heads::default()),
             Output::ForgetHints => {
                 services.metrics.count(Counter::CatchUps);
                 registration.handle.forget_hints();
@@ -225,7 +230,7 @@ impl<T: Transport> Edge<T> {
 
     /// What the client's side brings; `true`: it is gone.
     fn on_incoming(&mut self, incoming: Incoming) -> bool {
-        let Drive { session, .. } = &mut self.drive;
+        let Drive { session, services, .. } = &mut self.drive;
         let now = clock::now();
         match incoming {
             Incoming::Text(text) => session.on_text(&text, now),
@@ -238,6 +243,7 @@ impl<T: Transport> Edge<T> {
             }
             Incoming::Gone => return true,
         }
+        services.metrics.add(Counter::FramesRefused, session.take_refused());
         false
     }
 
@@ -257,6 +263,9 @@ impl<T: Transport> Edge<T> {
         // It is out of the hub first, so that nothing more is left for it.
         drop(self.drive.registration);
         self.drive.services.metrics.closed(code.number());
+        if code == CloseCode::Replaced {
+            self.drive.services.metrics.count(Counter::SessionsReplaced);
+        }
         self.drive.transport.finish(code.number(), code.slug(), GOODBYE).await;
     }
 }
@@ -314,6 +323,10 @@ async fn operate(services: Arc<Services>, user: UserId, op: Op) -> Result<Operat
                     "the token belongs to another user: open a new connection for them",
                 ));
             }
+            let connected = services.store.connect(&user, clock::now().unix_ms()).await;
+            let connected = connected.map_err(|error| store_message(&error))?;
+            Gate::check_revoked(&identity, connected.revoke_before)
+                .map_err(|refusal| ErrorMessageData::new(refusal.error_code(), refusal.to_string()))?;
             Ok(Operated::Renewed(identity))
         }
     }

@@ -174,6 +174,7 @@ pub struct Session {
     taken_at: Instant,
     spoke_at: Option<Instant>,
     bucket: Bucket,
+    refused_frames: u32,
     close_at: Option<Instant>,
     out: Vec<Output>,
 }
@@ -245,6 +246,7 @@ impl Session {
             taken_at: now.instant,
             spoke_at: None,
             bucket: Bucket::full(rules.inbound, now.instant),
+            refused_frames: 0,
             close_at: None,
             out: Vec::new(),
             rules,
@@ -288,6 +290,16 @@ impl Session {
     /// Whether the next signal may be taken from the hub; else it waits there.
     pub fn wants_signals(&self) -> bool {
         matches!(self.phase, Phase::Live) && self.held.is_none() && !self.reading
+    }
+
+    /// Everything up to here was sent on this connection, or was there before it.
+    pub fn sent(&self) -> Heads {
+        self.sent
+    }
+
+    /// How many frames of the client were refused since the last call.
+    pub fn take_refused(&mut self) -> u64 {
+        u64::from(std::mem::take(&mut self.refused_frames))
     }
 
     /// Whether a close was ordered.

@@ -57,8 +57,13 @@ impl Session {
 
     pub(super) fn reset(&mut self, reason: ResetReason) {
         if !self.speaks.v1() {
-            // A plain client has no list to reset: it goes on with what comes from now on. What was sent already
-            // stays sent, or an unreadable position would bring it twice.
+            // A plain client has no list to reset. One that opens gets what a newcomer gets, rather twice than never.
+            if matches!(self.phase, Phase::AwaitingResume { .. }) {
+                self.catch_up_naive(Heads::default(), Heads::default());
+                return;
+            }
+            // One that is live goes on with what comes from now on. What was sent already stays sent, or an
+            // unreadable position would bring it twice.
             if reason == ResetReason::AboveHead {
                 self.sent = self.standing.head;
             }
@@ -113,6 +118,8 @@ impl Session {
             ReadResult::Changed(rows) => self.on_changed_rows(rows, now),
             ReadResult::Items(page) => self.on_items(&page, now),
             ReadResult::FirstPage(page) => self.on_first_page(&page, now),
+            // The connection stays. The count may be old until the next heartbeat, which reads again.
+            ReadResult::Failed if matches!(self.phase, Phase::Live) => self.release_held(now),
             ReadResult::Failed => {
                 // The store is out for the moment: the client comes back by itself and resumes.
                 self.refuse(
@@ -128,7 +135,13 @@ impl Session {
     pub(super) fn on_standing(&mut self, standing: Standing, now: Now) {
         if standing.epoch != self.standing.epoch {
             self.standing = standing;
-            self.reset(ResetReason::EpochForeign);
+            if self.speaks.v1() {
+                self.reset(ResetReason::EpochForeign);
+            } else {
+                // The numbers of a plain client are ours, and those go on under the new name.
+                let Heads { user, all } = standing.head;
+                self.lag(Heads { user: self.sent.user.min(user), all: self.sent.all.min(all) });
+            }
             return;
         }
         self.standing = standing;

@@ -13,7 +13,10 @@ impl Session {
         match ClientFrame::parse(text) {
             Ok(ParsedFrame::Known(frame)) => self.on_frame(frame, now),
             Ok(ParsedFrame::Unknown) => {}
-            Err(error) => self.error(ErrorCode::FrameInvalid, &error.0, None, now),
+            Err(error) => {
+                self.refused_frames += 1;
+                self.error(ErrorCode::FrameInvalid, &error.0, None, now);
+            }
         }
     }
 
@@ -22,6 +25,7 @@ impl Session {
         if !self.admits_frame(now) {
             return;
         }
+        self.refused_frames += 1;
         self.error(ErrorCode::FrameInvalid, "frames are JSON text, this one was binary", None, now);
     }
 
@@ -33,6 +37,7 @@ impl Session {
         match self.bucket.take(now.instant) {
             Verdict::Pass => {}
             Verdict::Refuse { retry_after, first } => {
+                self.refused_frames += 1;
                 if first {
                     self.error(
                         ErrorCode::RateLimited,
@@ -44,6 +49,7 @@ impl Session {
                 return false;
             }
             Verdict::Close => {
+                self.refused_frames += 1;
                 self.refuse(CloseCode::RateLimited, ErrorCode::RateLimited, "far too many frames", now);
                 return false;
             }

@@ -469,6 +469,42 @@ fn a_frame_the_socket_refused_is_read_again() {
 }
 
 #[test]
+fn a_plain_client_is_never_left_behind_by_a_new_numbering() {
+    let renewed = Standing { epoch: Epoch { store: 1, user: 3 }, ..standing(7, 0, 0) };
+    let change = || Arc::new(LiveChange { ids: vec![], up_to: None, to: ChangedTo::Read });
+    let (mut session, now) = live(Speaks::Naive, 5);
+    session.on_signal(Signal::Changed { change: change(), seq: Seq(6), unread: 1, touches_all: true }, now);
+    assert_eq!(said(&mut session), ["read Standing"]);
+    session.on_read(ReadResult::Standing(renewed), now);
+    session.on_read(ReadResult::Standing(renewed), now);
+    let page = ItemsPage { items: vec![item(7)], reached: heads(7, 0), more: false };
+    session.on_read(ReadResult::Items(page), now);
+    assert_eq!(said(&mut session), ["ForgetHints", "read Standing", "read Items", "alert 7 unread 0"]);
+    assert!(session.wants_signals());
+
+    let foreign = wire::cursor(Epoch { store: 9, user: 9 }, heads(1, 0)).to_string();
+    let mut session = open(Speaks::NaiveEvents, Some(foreign), standing(3, 0, 3), now);
+    session.on_read(ReadResult::Standing(standing(3, 0, 3)), now);
+    let page = ItemsPage { items: vec![item(2), item(3)], reached: heads(3, 0), more: false };
+    session.on_read(ReadResult::Items(page), now);
+    assert_eq!(said(&mut session)[3..], ["read Items", "alert 2 unread 3", "alert 3 unread 3"]);
+}
+
+#[test]
+fn a_live_connection_outlives_a_store_that_cannot_be_read() {
+    let (mut session, now) = live(Speaks::V1, 5);
+    let change = Arc::new(LiveChange { ids: vec![], up_to: None, to: ChangedTo::Read });
+    session.on_signal(Signal::Changed { change, seq: Seq(6), unread: 1, touches_all: true }, now);
+    session.on_read(ReadResult::Failed, now);
+    assert_eq!(said(&mut session), ["read Standing", "changed 6 unread 0"]);
+    let now = later(now, Duration::from_secs(30));
+    session.on_tick(Traffic::default(), now);
+    session.on_read(ReadResult::Failed, now);
+    session.on_signal(alert(7), now);
+    assert_eq!(said(&mut session), ["read Standing", "ping", "alert 7 unread 7"]);
+}
+
+#[test]
 fn nothing_is_said_after_the_close_and_binary_frames_count_against_the_rate() {
     let (mut session, now) = live(Speaks::V1, 0);
     session.on_signal(Signal::Close(CloseCode::Replaced, "why"), now);
