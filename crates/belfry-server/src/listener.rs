@@ -262,7 +262,7 @@ async fn says_nothing(within: Duration, asked: &AtomicBool) {
 
 async fn answer(front: &Front, mut request: Request<Body>, peer: SocketAddr) -> crate::refusal::Answer {
     if request.method() == Method::POST && request.uri().path() == front.create_alert_path {
-        return http::create_alert(&front.services, request).await;
+        return http::create_alert_first(&front.services, &front.create_alert_path, request).await;
     }
     request.extensions_mut().insert(Peer(peer.ip()));
     match front.router.clone().oneshot(request).await {

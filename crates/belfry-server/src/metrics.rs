@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 macro_rules! counters {
@@ -104,6 +104,8 @@ pub struct Metrics {
     counters: Vec<PromCounter>,
     closes: Family<CloseLabels, PromCounter>,
     requests: Family<RequestLabels, PromCounter>,
+    /// One of `requests`, found once.
+    created: OnceLock<PromCounter>,
     publish_seconds: Histogram,
     gauges: Vec<Gauge>,
     tasks: Family<NameLabels, Gauge>,
@@ -167,6 +169,7 @@ impl Metrics {
             counters,
             closes,
             requests,
+            created: OnceLock::new(),
             publish_seconds,
             gauges,
             tasks,
@@ -206,6 +209,15 @@ impl Metrics {
         };
         let labels = RequestLabels { method, route: route.to_owned(), status: u32::from(status) };
         self.requests.get_or_create(&labels).inc();
+    }
+
+    /// The busiest answer: `202` to a new alert. `route` is always the same.
+    pub fn answered_create(&self, route: &str) {
+        let counter = self.created.get_or_init(|| {
+            let labels = RequestLabels { method: "POST", route: route.to_owned(), status: 202 };
+            self.requests.get_or_create_owned(&labels)
+        });
+        counter.inc();
     }
 
     /// An alert of this kind was accepted.

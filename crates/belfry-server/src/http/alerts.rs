@@ -48,7 +48,8 @@ async fn try_create(services: &Arc<Services>, request: Request<Body>) -> Result<
     let back_end = back_end(services, &parts.headers, Scope::Publish)?;
     admit(services, &back_end.name, 1.0)?;
     body::demand_json(&parts.headers)?;
-    let bytes = body::read(body, users_limit(services)).await?;
+    let within = services.config.server.request_timeout;
+    let bytes = body::read_within(body, users_limit(services), within).await?;
     let alert = read_new_alert(&bytes)?;
     check_size(services, &alert, bytes.len())?;
     let header = idempotency_header(&parts.headers)?;

@@ -10,6 +10,8 @@ use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use std::task::Poll;
+use std::time::Duration;
 
 /// A limit on bodies and the key that sets it.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,22 @@ pub(crate) async fn read(body: Body, limit: BodyLimit) -> Result<Bytes, Refusal>
         Err(error) => {
             tracing::debug!(error = %error, "a body broke off");
             Err(Refusal::new(ErrorCode::JsonMalformed, "the body broke off before its end"))
+        }
+    }
+}
+
+/// The same where nobody else watches the time.
+pub(crate) async fn read_within(body: Body, limit: BodyLimit, within: Duration) -> Result<Bytes, Refusal> {
+    let mut reading = std::pin::pin!(read(body, limit));
+    // Most bodies came with their head and need no timer.
+    if let Poll::Ready(bytes) = futures_util::poll!(reading.as_mut()) {
+        return bytes;
+    }
+    match tokio::time::timeout(within, reading).await {
+        Ok(bytes) => bytes,
+        Err(_) => {
+            let detail = "the body did not come within `server.request_timeout`";
+            Err(Refusal::new(ErrorCode::Overloaded, detail))
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::IntoResponse;
 use belfry_protocol::ErrorCode;
 use http::header::HOST;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use std::sync::Arc;
 use tracing::Instrument;
 
@@ -20,9 +20,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Around every route.
 pub async fn front(State(services): State<Arc<Services>>, request: Request<Body>, next: Next) -> Answer {
     let began = clock::now();
-    if services.config.mode == Mode::Dev && !is_loopback(&request) {
-        let detail = "the `Host` header is no loopback name: `belfry dev` answers on this machine only";
-        return Refusal::new(ErrorCode::HostNotAllowed, detail).into_response();
+    if let Err(refusal) = check_host(&services, &request) {
+        return refusal.into_response();
     }
     let origins = services.gate.origins();
     if let Some(headers) = origins.preflight(request.method(), request.headers()) {
@@ -56,6 +55,44 @@ pub async fn front(State(services): State<Arc<Services>>, request: Request<Body>
     // The route's pattern, never path or query: they hold user ids and tokens.
     tracing::debug!(request.id = id, http.method = %method, http.route = route, http.status = status, duration_ms, "answered `{method} {route}` with {status}");
     answer
+}
+
+/// The same around the busiest path, which does without the router: what costs something is done for refusals only.
+/// Its body has a deadline of its own, and the store answers or refuses by itself.
+pub async fn create_alert_first(services: &Arc<Services>, route: &str, request: Request<Body>) -> Answer {
+    if let Err(refusal) = check_host(services, &request) {
+        return refusal.into_response();
+    }
+    let cors = services.gate.origins().cors(request.headers());
+    let mut answer = super::create_alert(services, request).await;
+    answer.headers_mut().extend(cors);
+    let status = answer.status();
+    if status == StatusCode::ACCEPTED {
+        services.metrics.answered_create(route);
+        return answer;
+    }
+    let id = uuid::Uuid::new_v4().to_string();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        answer.headers_mut().insert(REQUEST_ID, value);
+    }
+    let status = status.as_u16();
+    services.metrics.answered(&Method::POST, route, status);
+    tracing::debug!(
+        request.id = id,
+        http.method = "POST",
+        http.route = route,
+        http.status = status,
+        "answered `POST {route}` with {status}"
+    );
+    answer
+}
+
+fn check_host(services: &Services, request: &Request<Body>) -> Result<(), Refusal> {
+    if services.config.mode == Mode::Dev && !is_loopback(request) {
+        let detail = "the `Host` header is no loopback name: `belfry dev` answers on this machine only";
+        return Err(Refusal::new(ErrorCode::HostNotAllowed, detail));
+    }
+    Ok(())
 }
 
 fn is_loopback(request: &Request<Body>) -> bool {

@@ -13,7 +13,7 @@ mod query;
 mod users;
 
 pub use alerts::{create_alert, read_new_alert};
-pub use front::front;
+pub use front::{create_alert_first, front};
 pub use operate::metrics_text;
 
 use crate::services::Services;

@@ -334,3 +334,18 @@ async fn a_back_end_needs_a_known_key_with_the_right_scope() {
     assert!(matches!(socket.next().await, Received::Frame(_)));
     assert_eq!(socket.closed().await.1, 4401, "an API key is nobody");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_token_renews_no_connection() {
+    let server = server().await;
+    let now = clock::now().unix_ms().0;
+    let older = server.mint("ann", now - 3_600_000, now + 3_600_000);
+    let mut socket = server.socket("ann").await;
+    let before = clock::timestamp(belfry_store::UnixMs(now - 60_000)).to_string();
+    let path = "/v1/users/ann/disconnect";
+    server.call(Method::POST, path, &json!({"revoke_before": before})).await.expect(200);
+    socket.send(json!({"type": "authenticate", "data": {"token": older}})).await;
+    assert_eq!(socket.next_of_type("error").await["data"]["code"], "token-revoked");
+    server.alert("ann", 1).await;
+    socket.next_alert().await;
+}

@@ -1,6 +1,7 @@
 //! Wired tests: the real server, real sockets, one file per area.
 
 mod auth;
+mod busiest_path;
 mod crash;
 mod drain;
 mod http_errors;
