@@ -132,7 +132,9 @@ async fn a_connection_that_asks_for_nothing_is_closed() {
         config.server.header_timeout = Duration::from_millis(200);
     })
     .await;
-    for begin in ["", "PRI * HTTP/2.0", "GET /healthz HTTP/1.1\r\n", "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"] {
+    for begin in
+        ["", "PRI * HTTP/2.0", "GET /healthz HTTP/1.1\r\n", "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"]
+    {
         let mut silent = TcpStream::connect(server.address()).await.expect("it listens");
         silent.write_all(begin.as_bytes()).await.expect("is sent");
         let mut answer = Vec::new();
