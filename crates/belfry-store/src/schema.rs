@@ -23,7 +23,7 @@ fn unusable(path: &Path, reason: impl std::fmt::Display) -> OpenError {
 /// Makes the directory and takes the lock that keeps other processes out for as long as the file lives.
 pub(crate) fn take_lock(path: &Path) -> Result<File, OpenError> {
     let directory = directory_of(path);
-    std::fs::create_dir_all(directory).map_err(|error| {
+    make_directory(directory).map_err(|error| {
         unusable(path, format!("{error}; make `{}` or let this user make it", directory.display()))
     })?;
     let mut lock_path = path.as_os_str().to_owned();
@@ -39,6 +39,24 @@ pub(crate) fn take_lock(path: &Path) -> Result<File, OpenError> {
             Err(unusable(path, format!("{error}; put the store on a file system that has file locks")))
         }
     }
+}
+
+/// Makes a directory whose name survives a power cut, and so do those above it that had to be made.
+fn make_directory(directory: &Path) -> std::io::Result<()> {
+    if directory.is_dir() {
+        // It may have been made a moment before a power cut. Where the one above may not even be read, somebody else
+        // made it.
+        let _ = sync_directory(directory);
+        return Ok(());
+    }
+    if let Some(above) = directory.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_directory(above)?;
+    }
+    match std::fs::create_dir(directory) {
+        Err(error) if !directory.is_dir() => return Err(error),
+        _ => {}
+    }
+    sync_directory(directory)
 }
 
 /// The directory of a file.
