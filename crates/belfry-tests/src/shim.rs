@@ -13,13 +13,12 @@ const SECTOR: u64 = 512;
 /// Bytes of a record before its path and data.
 const HEAD: usize = 32;
 
-/// The shim, compiled once per process; `None`, with a printed reason: there is no C compiler here.
-pub fn library() -> Option<&'static Path> {
-    static LIBRARY: OnceLock<Option<(TempDir, PathBuf)>> = OnceLock::new();
+/// The shim, compiled once per process, or why there is none on this machine.
+pub fn library() -> Result<&'static Path, String> {
+    static LIBRARY: OnceLock<Result<(TempDir, PathBuf), String>> = OnceLock::new();
     let made = LIBRARY.get_or_init(|| {
         if !cfg!(target_os = "linux") {
-            println!("skipped: the shim below the disk works on Linux");
-            return None;
+            return Err("the shim below the disk works on Linux".to_owned());
         }
         let dir = tempfile::tempdir().expect("a temporary directory");
         let library = dir.path().join("disk.so");
@@ -28,14 +27,11 @@ pub fn library() -> Option<&'static Path> {
         compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).args(["-ldl", "-lpthread"]);
         match compile.status() {
             Ok(status) => assert!(status.success(), "the shim does not compile"),
-            Err(error) => {
-                println!("skipped: there is no C compiler `cc`: {error}");
-                return None;
-            }
+            Err(error) => return Err(format!("there is no C compiler `cc`: {error}")),
         }
-        Some((dir, library))
+        Ok((dir, library))
     });
-    made.as_ref().map(|(_, library)| library.as_path())
+    made.as_ref().map(|(_, library)| library.as_path()).map_err(Clone::clone)
 }
 
 /// The environment of a process whose files below `dir` the shim watches.
