@@ -55,9 +55,10 @@ pub(crate) async fn serve(arguments: Serve, common: &Common) -> Result<(), Failu
     }
     let limit = config.drain.timeout;
     let server = start(config).await?;
+    let signals = Signals::listen()?;
     let url = url_of_running(&server);
     tracing::info!(server.url = url, "listening on {url}");
-    until_signal(server, limit).await
+    until_signal(server, signals, limit).await
 }
 
 pub(crate) async fn dev(arguments: Dev, common: &Common, now: Now, out: &mut Out) -> Result<(), Failure> {
@@ -79,6 +80,7 @@ pub(crate) async fn dev(arguments: Dev, common: &Common, now: Now, out: &mut Out
     let (limit, data_dir) = (config.drain.timeout, config.server.data_dir.clone());
     let token = example_token(&config, now);
     let server = start(config).await?;
+    let signals = Signals::listen()?;
     let url = url_of_running(&server);
     write_dev_url(&data_dir, &url)?;
     let welcome = Welcome { url, data_dir, token, kinds: kind_names(&server), command: command_name() };
@@ -86,7 +88,7 @@ pub(crate) async fn dev(arguments: Dev, common: &Common, now: Now, out: &mut Out
         true => welcome.print_json(&keys, out)?,
         false => welcome.print(out)?,
     }
-    until_signal(server, limit).await
+    until_signal(server, signals, limit).await
 }
 
 fn is_default(settings: &[Setting], key: &str) -> bool {
@@ -119,8 +121,7 @@ fn url_of_running(server: &Server) -> String {
 }
 
 /// Serves until SIGINT or SIGTERM, then ends gently; a second signal ends at once.
-async fn until_signal(server: Server, limit: Duration) -> Result<(), Failure> {
-    let mut signals = Signals::listen()?;
+async fn until_signal(server: Server, mut signals: Signals, limit: Duration) -> Result<(), Failure> {
     let signal = signals.next().await;
     tracing::info!("{signal}: shutting down, once more ends at once");
     let ended = tokio::select! {
@@ -142,7 +143,8 @@ async fn until_signal(server: Server, limit: Duration) -> Result<(), Failure> {
     }
 }
 
-/// The signals that end a server.
+/// The signals that end a server. They are listened to before the server says that it runs, or one that comes right
+/// after would end it without a farewell.
 struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
