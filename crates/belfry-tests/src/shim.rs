@@ -34,6 +34,12 @@ pub fn library() -> Result<&'static Path, String> {
     made.as_ref().map(|(_, library)| library.as_path()).map_err(Clone::clone)
 }
 
+/// Tells that a test was skipped, and why.
+#[expect(clippy::print_stdout, reason = "a skipped test must not look like one that ran")]
+pub fn skipped(reason: impl std::fmt::Display) {
+    println!("skipped: {reason}");
+}
+
 /// The environment of a process whose files below `dir` the shim watches.
 pub fn settings<'a>(library: &'a Path, dir: &'a Path, files: ShimFiles<'a>) -> Vec<(&'a str, &'a str)> {
     let text = |path: &'a Path| path.to_str().expect("temporary directories have plain names");

@@ -101,11 +101,11 @@ impl SmallDisk {
         match mount.output() {
             Ok(output) if output.status.success() => Some(Self { dir }),
             Ok(output) => {
-                println!("skipped: no tmpfs: {}", String::from_utf8_lossy(&output.stderr).trim());
+                shim::skipped(format_args!("no tmpfs: {}", String::from_utf8_lossy(&output.stderr).trim()));
                 None
             }
             Err(error) => {
-                println!("skipped: no `mount`: {error}");
+                shim::skipped(format_args!("no `mount`: {error}"));
                 None
             }
         }
@@ -194,7 +194,7 @@ struct FailingDisk {
 
 impl FailingDisk {
     fn start() -> Option<Self> {
-        let library = shim::library().inspect_err(|reason| println!("skipped: {reason}")).ok()?;
+        let library = shim::library().map_err(shim::skipped).ok()?;
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (disk, fault) = (dir.path().join("disk"), dir.path().join("fault"));
         let files = ShimFiles { fault: Some(&fault), ..ShimFiles::default() };

@@ -9,9 +9,9 @@ use belfry_tests::{Caller, Process, TestServer};
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tempfile::TempDir;
 
@@ -44,7 +44,7 @@ struct Run {
 
 /// The shim, where this machine has what it takes.
 fn shim() -> Option<&'static Path> {
-    shim::library().inspect_err(|reason| println!("skipped: {reason}")).ok()
+    shim::library().map_err(shim::skipped).ok()
 }
 
 fn alert(user: &str, number: u64) -> Value {
@@ -53,7 +53,13 @@ fn alert(user: &str, number: u64) -> Value {
 }
 
 /// Publishes with many in flight until told to stop or until the server is gone.
-async fn publish(caller: &Caller, journal: &Path, next: &AtomicU64, count: u64, acked: &Mutex<Vec<Promise>>) {
+async fn publish(
+    caller: &Caller,
+    journal: &Path,
+    next: &AtomicU64,
+    count: u64,
+    acked: &RefCell<Vec<Promise>>,
+) {
     let last = next.load(Ordering::Relaxed) + count;
     let one = || async {
         loop {
@@ -76,7 +82,7 @@ async fn publish(caller: &Caller, journal: &Path, next: &AtomicU64, count: u64, 
                 number,
                 journal,
             };
-            acked.lock().unwrap().push(promise);
+            acked.borrow_mut().push(promise);
         }
     };
     join_all((0..IN_FLIGHT).map(|_| one())).await;
@@ -98,16 +104,16 @@ async fn run(library: &Path, rng: &mut fastrand::Rng) -> Run {
         let page = caller.user_get(user, "/v1/inbox?limit=1").await.expect(200).json();
         start.insert(user, page["complete_to"].as_str().expect("a cursor").to_owned());
     }
-    let (next, acked) = (AtomicU64::new(1), Mutex::new(Vec::new()));
+    let (next, acked) = (AtomicU64::new(1), RefCell::new(Vec::new()));
     publish(&caller, &journal, &next, 300, &acked).await;
     process.terminate();
     assert!(process.ended().await.success(), "{}", process.output());
     process.restart();
     let caller = process.caller();
-    let kill_at = acked.lock().unwrap().len() + rng.usize(1_500..2_500);
+    let kill_at = acked.borrow().len() + rng.usize(1_500..2_500);
     let killed = AtomicBool::new(false);
     let kill = async {
-        while acked.lock().unwrap().len() < kill_at {
+        while acked.borrow().len() < kill_at {
             // Between two looks at the count.
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
@@ -117,7 +123,7 @@ async fn run(library: &Path, rng: &mut fastrand::Rng) -> Run {
     tokio::join!(kill, publish(&caller, &journal, &next, 1_000_000, &acked));
     assert!(killed.load(Ordering::Relaxed));
     let journal = Journal::read(&journal, &disk);
-    Run { journal, promises: acked.into_inner().unwrap(), start, _dir: dir }
+    Run { journal, promises: acked.into_inner(), start, _dir: dir }
 }
 
 impl Run {
