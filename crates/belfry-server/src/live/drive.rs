@@ -29,7 +29,7 @@ pub struct Drive<T> {
     /// The way to the client.
     pub transport: T,
     /// The state machine.
-    pub session: Session,
+    pub session: Box<Session>,
     /// The place in the hub.
     pub registration: Registration,
     /// The house.
@@ -52,8 +52,13 @@ enum Operated {
 }
 
 /// Runs a session to its end.
-pub async fn run<T: Transport>(drive: Drive<T>) {
-    let mut edge = Edge { drive, reading: None, read_next: None, operating: None, closing: None };
+pub fn run<T: Transport>(drive: Drive<T>) -> impl Future<Output = ()> + Send {
+    // Boxed before the future is made, which would else keep room for it as an argument and as a variable.
+    let edge = Edge { drive, reading: None, read_next: None, operating: None, closing: None };
+    run_edge(Box::new(edge))
+}
+
+async fn run_edge<T: Transport>(mut edge: Box<Edge<T>>) {
     let sleep = tokio::time::sleep(Duration::ZERO);
     tokio::pin!(sleep);
     let mut gone = false;
@@ -67,7 +72,7 @@ pub async fn run<T: Transport>(drive: Drive<T>) {
         if sleep.deadline().into_std() != deadline {
             sleep.as_mut().reset(deadline.into());
         }
-        let Edge { drive: Drive { transport, registration, .. }, reading, operating, .. } = &mut edge;
+        let Edge { drive: Drive { transport, registration, .. }, reading, operating, .. } = &mut *edge;
         tokio::select! {
             incoming = transport.incoming() => gone = edge.on_incoming(incoming),
             () = registration.handle.signalled() => {}
@@ -81,7 +86,8 @@ pub async fn run<T: Transport>(drive: Drive<T>) {
         let traffic = edge.drive.transport.traffic();
         edge.drive.session.on_tick(traffic, clock::now());
     }
-    edge.finish(gone).await;
+    // In a box of its own, which exists only at the end.
+    Box::pin(edge.finish(gone)).await;
 }
 
 async fn wait<R>(pending: &mut Pending<R>) -> R {
@@ -258,15 +264,16 @@ impl<T: Transport> Edge<T> {
         session.on_operated(result, clock::now());
     }
 
-    async fn finish(mut self, gone: bool) {
+    async fn finish(self: Box<Self>, gone: bool) {
         let Some(code) = self.closing.filter(|_| !gone) else { return };
         // It is out of the hub first, so that nothing more is left for it.
-        drop(self.drive.registration);
-        self.drive.services.metrics.closed(code.number());
+        let Edge { drive: Drive { mut transport, registration, services, .. }, .. } = *self;
+        drop(registration);
+        services.metrics.closed(code.number());
         if code == CloseCode::Replaced {
-            self.drive.services.metrics.count(Counter::SessionsReplaced);
+            services.metrics.count(Counter::SessionsReplaced);
         }
-        self.drive.transport.finish(code.number(), code.slug(), GOODBYE).await;
+        transport.finish(code.number(), code.slug(), GOODBYE).await;
     }
 }
 
@@ -343,4 +350,26 @@ fn store_message(error: &StoreError) -> ErrorMessageData {
         ),
     };
     ErrorMessageData { retry_after_ms: Some(1_000), ..data }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::socket::Socket;
+
+    /// A task's own place besides its future.
+    const TASK: usize = 128;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        fn size_of_output<T, F: Future>(_: fn(T) -> F) -> usize {
+            size_of::<F>()
+        }
+        let session = size_of::<Session>();
+        let edge = size_of::<Edge<Socket<tokio::net::TcpStream>>>();
+        let future = size_of_output(run_edge::<Socket<tokio::net::TcpStream>>);
+        let handle = size_of::<crate::hub::Handle>();
+        let sum = session + edge + future + handle + TASK;
+        assert!(sum <= 1_536, "session {session}, edge {edge}, future {future}, handle {handle}: {sum}");
+    }
 }

@@ -202,7 +202,7 @@ fn register(
     })
 }
 
-fn session(services: &Services, entry: &Entry, speaks: Speaks, asked: &Asked, now: Now) -> Session {
+fn session(services: &Services, entry: &Entry, speaks: Speaks, asked: &Asked, now: Now) -> Box<Session> {
     let cursor = asked.parameter("cursor").or_else(|| {
         let last = asked.headers.get(LAST_EVENT_ID)?.to_str().ok()?;
         (asked.place == Place::Events && !last.is_empty()).then(|| last.to_owned())
@@ -218,7 +218,7 @@ fn session(services: &Services, entry: &Entry, speaks: Speaks, asked: &Asked, no
         token_issued_at: entry.identity.issued_at,
         jitter: fastrand::f64(),
     };
-    Session::open(opening, entry.connected.clone(), Arc::clone(&services.rules), now)
+    Box::new(Session::open(opening, entry.connected.clone(), Arc::clone(&services.rules), now))
 }
 
 // ---- WebSocket
@@ -283,7 +283,7 @@ fn limits(services: &Services) -> Limits {
 async fn serve_socket(
     services: Arc<Services>,
     on_upgrade: OnUpgrade,
-    session: Session,
+    session: Box<Session>,
     registration: Registration,
 ) {
     // The client left before the upgrade, or does not take its answer: there is nobody to serve.

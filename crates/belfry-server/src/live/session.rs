@@ -97,7 +97,7 @@ enum Phase {
     /// Nothing but the first frame was sent; hints wait in the hub.
     AwaitingResume { until: Instant },
     /// Reading the backlog; hints wait in the hub.
-    CatchingUp(Backlog),
+    CatchingUp(Box<Backlog>),
     /// Hints are sent as they come.
     Live,
     /// A close was ordered.

@@ -25,7 +25,7 @@ impl Session {
         self.ahead.clear();
         self.ahead_since = None;
         self.held = None;
-        self.phase = Phase::CatchingUp(backlog);
+        self.phase = Phase::CatchingUp(Box::new(backlog));
         // Everything committed before this read is in the backlog, so older hints tell nothing new.
         self.out.push(Output::ForgetHints);
         self.read(Read::Standing);
@@ -78,7 +78,7 @@ impl Session {
         self.ahead.clear();
         self.ahead_since = None;
         self.held = None;
-        self.phase = Phase::CatchingUp(Backlog { reset: Some((reason, stream_on)), ..backlog });
+        self.phase = Phase::CatchingUp(Box::new(Backlog { reset: Some((reason, stream_on)), ..backlog }));
         self.read(if renew { Read::RenewEpoch } else { Read::FirstPage });
     }
 
