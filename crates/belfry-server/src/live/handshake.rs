@@ -295,6 +295,8 @@ async fn serve_socket(
             let socket = parts.io.into_inner();
             bound_kernel_queue(&socket);
             let transport = Socket::new(socket, limits, &parts.read_buf);
+            // It would hold hyper's buffer of 8 KiB for as long as the socket lives.
+            drop(parts.read_buf);
             Box::pin(drive::run(Drive { transport, session, registration, services })).await;
         }
         Err(upgraded) => {
