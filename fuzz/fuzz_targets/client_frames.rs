@@ -21,7 +21,7 @@ use belfry_protocol::{
 };
 use belfry_server::clock::Now;
 use belfry_server::hub::{LiveAlert, LiveChange, Signal};
-use belfry_server::live::InboundRate;
+use belfry_server::limiter::Rate;
 use belfry_server::live::output::{Output, Read, ReadResult};
 use belfry_server::live::session::{Opening, Session, SessionRules, Speaks, Traffic};
 use belfry_server::{quiet, wire};
@@ -91,7 +91,7 @@ fn rules() -> Arc<SessionRules> {
         naive_backlog_items: 4,
         naive_backlog_age: Duration::from_secs(86_400),
         trust_pong: false,
-        inbound: InboundRate { per_second: 1.0, burst: 40.0 },
+        inbound: Rate { per_second: 1.0, burst: 40.0 },
         changes_per_frame: 2,
         server: ServerInfo { node: "n".into(), version: "v".into() },
     })

@@ -169,7 +169,7 @@ fn session_rules(config: &Config) -> SessionRules {
         naive_backlog_items: live.naive_backlog_items,
         naive_backlog_age: live.naive_backlog_age,
         trust_pong: live.trust_pong,
-        inbound: live::InboundRate {
+        inbound: Rate {
             per_second: f64::from(config.limits.inbound_frames_per_second),
             burst: f64::from(config.limits.inbound_frames_burst),
         },

@@ -1,15 +1,7 @@
 //! How fast a client may talk: a bucket of frames that refills steadily.
 
+use crate::limiter::Rate;
 use std::time::{Duration, Instant};
-
-/// Frames per second, and how many at once.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rate {
-    /// Steady rate; 0: no limit.
-    pub per_second: f64,
-    /// Bucket size.
-    pub burst: f64,
-}
 
 /// What to do with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,8 +10,6 @@ mod socket;
 mod sse;
 mod transport;
 
-pub use inbound::Rate as InboundRate;
-
 use crate::services::Services;
 use axum::Router;
 use axum::routing::get;

@@ -9,10 +9,11 @@ mod hints;
 mod tests;
 mod time;
 
-use super::inbound::{Bucket, Rate};
+use super::inbound::Bucket;
 use super::output::{Op, Output, Read, ReadResult};
 use crate::clock::Now;
 use crate::hub::{LiveAlert, LiveChange, Signal};
+use crate::limiter::Rate;
 use crate::quiet;
 use crate::wire::{self, CatchUpFrame, ResetFrame};
 use belfry_protocol::frame::{
