@@ -1,0 +1,195 @@
+//! A push address of a person.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Most devices of one person.
+pub const DEVICES_PER_USER_MAX: usize = 20;
+/// Longest device id, in bytes of UTF-8.
+pub const DEVICE_ID_BYTES_MAX: usize = 128;
+/// Longest token, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 4_096;
+/// Longest endpoint of a push subscription, in bytes.
+pub const ENDPOINT_BYTES_MAX: usize = 2_048;
+
+/// Who carries an alert out of the house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// Firebase Cloud Messaging.
+    Fcm,
+    /// Apple Push Notification service.
+    Apns,
+    /// A browser's push service (RFC 8030).
+    WebPush,
+    /// The mail server.
+    Smtp,
+    /// The application's own endpoint.
+    Webhook,
+}
+
+impl Provider {
+    /// Every provider.
+    pub const ALL: [Self; 5] = [Self::Fcm, Self::Apns, Self::WebPush, Self::Smtp, Self::Webhook];
+
+    /// As it is written: `fcm`, `apns`, `webpush`, `smtp`, `webhook`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fcm => "fcm",
+            Self::Apns => "apns",
+            Self::WebPush => "webpush",
+            Self::Smtp => "smtp",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+/// Which of Apple's two push services a token belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum ApnsEnvironment {
+    /// Apps from the store and from TestFlight.
+    #[default]
+    Production,
+    /// Apps run from Xcode.
+    Sandbox,
+}
+
+/// The keys of a push subscription, as `PushSubscription.toJSON()` gives them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionKeys {
+    /// The browser's public key: 65 bytes, base64url.
+    #[schema(min_length = 87, max_length = 88)]
+    pub p256dh: String,
+    /// Its authentication secret: 16 bytes, base64url.
+    #[schema(min_length = 22, max_length = 24)]
+    pub auth: String,
+}
+
+/// A push address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "provider", rename_all = "lowercase", deny_unknown_fields)]
+pub enum PushAddress {
+    /// Firebase: exactly one of `token` and `installation_id`.
+    Fcm {
+        /// Registration token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        #[schema(max_length = 4096)]
+        token: Option<String>,
+        /// Firebase installation id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        #[schema(max_length = 4096)]
+        installation_id: Option<String>,
+    },
+    /// Apple.
+    Apns {
+        /// Device token, hexadecimal.
+        #[schema(max_length = 4096)]
+        token: String,
+        /// Where the token was made.
+        #[serde(default)]
+        #[cfg_attr(test, ts(optional, as = "Option<ApnsEnvironment>"))]
+        environment: ApnsEnvironment,
+        /// The app's bundle id; missing: the configured one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        #[schema(max_length = 256)]
+        topic: Option<String>,
+    },
+    /// A browser.
+    WebPush {
+        /// The push service's URL.
+        #[schema(max_length = 2048)]
+        endpoint: String,
+        /// The subscription's keys.
+        keys: SubscriptionKeys,
+        /// Which of the server's keys the subscription was made with, from `GET /v1/web-push/key`; missing: the
+        /// present one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        #[schema(max_length = 128)]
+        vapid_key_id: Option<String>,
+    },
+}
+
+/// The body of `PUT /v1/devices/{device_id}`: registers an address, and moves it here from whoever had it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct DeviceBody {
+    /// Where a push goes.
+    #[serde(flatten)]
+    pub address: PushAddress,
+    /// BCP 47 tag; missing: the user's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    #[schema(max_length = 35)]
+    pub locale: Option<String>,
+    /// IANA name; missing: the user's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    #[schema(max_length = 64)]
+    pub time_zone: Option<String>,
+    /// For example `4.2.1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    #[schema(max_length = 64)]
+    pub app_version: Option<String>,
+}
+
+/// A device as its user sees it: the address only shortened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Device {
+    /// The id it was registered under: unique per user.
+    pub id: String,
+    /// Who carries pushes to it.
+    pub provider: Provider,
+    /// Enough of the address to recognise it, for example `…a1b2c3`.
+    pub address: String,
+    /// BCP 47 tag.
+    #[schema(required = true)]
+    pub locale: Option<String>,
+    /// IANA name.
+    #[schema(required = true)]
+    pub time_zone: Option<String>,
+    /// As registered.
+    #[schema(required = true)]
+    pub app_version: Option<String>,
+    /// When it was last registered.
+    #[cfg_attr(test, ts(type = "string"))]
+    #[schema(value_type = String, format = DateTime)]
+    pub registered_at: Timestamp,
+    /// When its provider last accepted a push.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
+    pub accepted_at: Option<Timestamp>,
+    /// Why the last push was not accepted; `null`: it was.
+    #[schema(required = true)]
+    pub failure: Option<String>,
+}
+
+/// The answer to `GET /v1/devices`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Devices {
+    /// At most 20, in order of their ids.
+    pub devices: Vec<Device>,
+}
+
+/// The answer to `GET /v1/web-push/key`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct WebPushKey {
+    /// For `applicationServerKey`: 65 bytes, base64url.
+    pub key: String,
+    /// Its id, for `vapid_key_id`.
+    pub id: String,
+}
