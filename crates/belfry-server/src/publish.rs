@@ -6,7 +6,8 @@
 use crate::clock::Now;
 use crate::hub::{LiveAlert, Signal};
 use crate::kinds::{
-    AlertFacts, Given, Kind, Kinds, Ladder, NameError, RenderInput, Rendered, check_link, default_title,
+    AlertFacts, Given, Kind, Kinds, Ladder, Latecomers, NameError, RenderInput, Rendered, check_link,
+    default_title,
 };
 use crate::metrics::Counter;
 use crate::services::Services;
@@ -71,10 +72,12 @@ impl Services {
         };
         let audience = posted.alert.to.clone();
         let content = Arc::new(check(posted.alert, id, &rules, now)?);
+        let kind = kinds.find(&content.kind).ok().flatten();
         let new = belfry_store::NewAlert {
             id,
             audience,
             content: Arc::clone(&content),
+            latecomers: kind.is_some_and(|kind| kind.latecomers == Latecomers::Include),
             idempotency: posted.idempotency,
         };
         let published = self.store.publish(new, now.unix_ms()).await.map_err(|error| self.refusal(error))?;

@@ -89,6 +89,7 @@ async fn in_flight(store: &Store, users: &Arc<Vec<UserId>>, count: usize, time: 
                     id: store.next_alert_id(now),
                     audience: Audience::User(users[at % users.len()].clone()),
                     content: content(now),
+                    latecomers: false,
                     idempotency: None,
                 };
                 let one = Instant::now();

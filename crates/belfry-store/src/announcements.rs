@@ -14,14 +14,15 @@ use std::sync::Arc;
 pub(crate) fn load(conn: &Connection) -> Sql<AllState> {
     let head = meta(conn, "all_head")?.unwrap_or(0) as u64;
     let sql = format!(
-        "SELECT n.all_seq, {} FROM announcements n JOIN alerts a ON a.alert_key = n.alert_key \
+        "SELECT n.all_seq, n.latecomers, {} FROM announcements n JOIN alerts a ON a.alert_key = n.alert_key \
          WHERE n.gone = 0 ORDER BY n.all_seq",
         alerts::CONTENT_COLUMNS
     );
     let mut select = conn.prepare(&sql)?;
     let rows = select.query_map([], |row| {
-        let (id, content) = alerts::content_at(row, 1)?;
-        Ok(Arc::new(Announcement { all_seq: row.get::<_, i64>(0)? as u64, id, content }))
+        let (id, content) = alerts::content_at(row, 2)?;
+        let all_seq = row.get::<_, i64>(0)? as u64;
+        Ok(Arc::new(Announcement { all_seq, id, latecomers: row.get(1)?, content }))
     })?;
     Ok(AllState { head, active: rows.collect::<Sql<_>>()? })
 }
@@ -58,16 +59,22 @@ pub(crate) fn publish(txn: &mut Txn<'_>, alert: &NewAlert, now: i64) -> Sql<Publ
     alerts::insert(txn, alert, Placement { seq: Some(all_seq), ..Placement::default() })?;
     txn.conn
         .prepare_cached(
-            "INSERT INTO announcements (all_seq, version, alert_key, expires_at, collapse_key) \
-             VALUES (?1, ?1, ?2, ?3, ?4)",
+            "INSERT INTO announcements (all_seq, version, alert_key, expires_at, collapse_key, latecomers) \
+             VALUES (?1, ?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![
             all_seq as i64,
             alert.id.key(),
             alert.content.expires_at.map(|at| at.0),
-            collapse_key
+            collapse_key,
+            alert.latecomers
         ])?;
-    let announcement = Announcement { all_seq, id: alert.id, content: Arc::clone(&alert.content) };
+    let announcement = Announcement {
+        all_seq,
+        id: alert.id,
+        latecomers: alert.latecomers,
+        content: Arc::clone(&alert.content),
+    };
     txn.all_mut().active.push(Arc::new(announcement));
     Ok(Published {
         id: alert.id,

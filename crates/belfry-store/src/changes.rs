@@ -64,9 +64,8 @@ fn change_ids(
         };
         if head.form == Form::Everyone {
             let all = txn.all();
-            let announcement = head.seq.and_then(|all_seq| all.find(all_seq));
             let core = &txn.held(user).core;
-            let Some(one) = announcement.filter(|one| one.all_seq > core.all_from) else {
+            let Some(one) = head.seq.and_then(|all_seq| core.announcement(&all, all_seq)) else {
                 continue;
             };
             let flags = core.mark(one.all_seq).flags;
@@ -146,8 +145,7 @@ fn change_up_to(
     let all = txn.all();
     let core = &txn.held(user).core;
     let within: Vec<u64> = core
-        .announcements(&all)
-        .iter()
+        .announcements(&all, 0)
         .map(|one| one.all_seq)
         .take_while(|all_seq| *all_seq <= up_to.all.0)
         .filter(|all_seq| {

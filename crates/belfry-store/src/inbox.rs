@@ -129,8 +129,7 @@ impl<'a> Snapshot<'a> {
 
     /// Active announcements of this user in (after, to].
     fn announcements(&self, after: u64, to: u64) -> impl Iterator<Item = &'a Arc<Announcement>> {
-        let above = self.all.above(after.max(self.view.core.all_from));
-        above.iter().take_while(move |one| one.all_seq <= to)
+        self.view.core.announcements(self.all, after).take_while(move |one| one.all_seq <= to)
     }
 
     /// A page of a catch-up.
@@ -216,17 +215,20 @@ impl<'a> Snapshot<'a> {
                     "SELECT n.version, n.gone, a.alert_key, a.id_tail \
                      FROM announcements n INDEXED BY announcements_changed \
                      CROSS JOIN alerts a ON a.alert_key = n.alert_key \
-                     WHERE n.version > ?1 AND n.version > n.all_seq AND n.all_seq <= ?1 AND n.all_seq > ?2 \
-                     ORDER BY n.version LIMIT ?3",
+                     WHERE n.version > ?1 AND n.version > ?2 AND n.version > n.all_seq AND n.all_seq <= ?1 \
+                     AND (n.all_seq > ?2 OR (n.latecomers = 1 AND n.all_seq > ?3)) ORDER BY n.version LIMIT ?4",
                 )?
-                .query_map(params![number(since.all.0), number(core.all_from), limit], |row| {
-                    Ok(ChangedRow {
-                        id: alerts::id_at(row, 2)?,
-                        stream: Stream::All,
-                        version: Seq(row.get::<_, i64>(0)? as u64),
-                        now: now(0, row.get(1)?),
-                    })
-                })?
+                .query_map(
+                    params![number(since.all.0), number(core.all_from), number(core.late_from), limit],
+                    |row| {
+                        Ok(ChangedRow {
+                            id: alerts::id_at(row, 2)?,
+                            stream: Stream::All,
+                            version: Seq(row.get::<_, i64>(0)? as u64),
+                            now: now(0, row.get(1)?),
+                        })
+                    },
+                )?
                 .collect::<Sql<Vec<_>>>()?,
         );
         for one in self.announcements(0, since.all.0) {

@@ -86,7 +86,8 @@ impl Store {
 
     // ---- one user's live connection
 
-    /// The user's row, made at first sight (`all_from` = present head of `all`).
+    /// The user's row, made at first sight. Announcements up to then do not exist for them, but the newest 100
+    /// active ones that are for latecomers.
     pub async fn connect(&self, user: &UserId, now: UnixMs) -> Result<Connected, StoreError> {
         self.inner.connect(user, now).await
     }

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 const SHARDS: usize = 64;
 /// Most users kept warm; beyond it those without a tail that nobody asked for lately are dropped.
 pub(crate) const WARM_USERS_MAX: usize = 200_000;
+/// Most older announcements that a new user begins with.
+const LATE_ANNOUNCEMENTS_MAX: usize = 100;
 /// Most ranges a user may gather between two flushes.
 const RANGES_HELD_MAX: usize = 1_024;
 
@@ -74,7 +76,10 @@ pub(crate) struct Core {
     pub(crate) gone_items: u32,
     /// Highest alert key among the settled.
     pub(crate) newest_alert: i64,
+    /// Announcements up to this one came before the user did.
     pub(crate) all_from: u64,
+    /// Of those, the ones above this number that are for latecomers exist for the user all the same.
+    pub(crate) late_from: u64,
     pub(crate) all_read_up_to: u64,
     pub(crate) all_read_version: u64,
     pub(crate) marks: Arc<BTreeMap<u64, Mark>>,
@@ -93,17 +98,31 @@ impl Core {
         }
     }
 
-    /// Announcements that exist for this user.
-    pub(crate) fn announcements<'a>(&self, all: &'a AllState) -> &'a [Arc<Announcement>] {
-        all.above(self.all_from)
+    /// Active announcements above a number that exist for this user.
+    pub(crate) fn announcements<'a>(
+        &self,
+        all: &'a AllState,
+        above: u64,
+    ) -> impl Iterator<Item = &'a Arc<Announcement>> + use<'a> {
+        let all_from = self.all_from;
+        let above = all.above(above.max(self.late_from));
+        above.iter().filter(move |one| one.all_seq > all_from || one.latecomers)
+    }
+
+    /// An active announcement, if it exists for this user.
+    pub(crate) fn announcement<'a>(&self, all: &'a AllState, all_seq: u64) -> Option<&'a Arc<Announcement>> {
+        self.announcements(all, all_seq.checked_sub(1)?).next().filter(|one| one.all_seq == all_seq)
     }
 
     /// How many announcements count as unread.
     pub(crate) fn unread_all(&self, all: &AllState) -> u32 {
         let count = if self.marks.is_empty() {
-            all.above(self.all_from.max(self.all_read_up_to)).len()
+            // Nearly nobody has older ones, and the newer ones need no look at each.
+            let older = self.announcements(all, self.all_read_up_to);
+            older.take_while(|one| one.all_seq <= self.all_from).count()
+                + all.above(self.all_from.max(self.all_read_up_to)).len()
         } else {
-            self.announcements(all).iter().filter(|one| counts(self.mark(one.all_seq).flags)).count()
+            self.announcements(all, 0).filter(|one| counts(self.mark(one.all_seq).flags)).count()
         };
         count as u32
     }
@@ -114,6 +133,8 @@ impl Core {
 pub(crate) struct Announcement {
     pub(crate) all_seq: u64,
     pub(crate) id: AlertId,
+    /// Users who are made later see it too.
+    pub(crate) latecomers: bool,
     pub(crate) content: Arc<Content>,
 }
 
@@ -129,6 +150,13 @@ impl AllState {
     /// Active ones above this number.
     pub(crate) fn above(&self, all_seq: u64) -> &[Arc<Announcement>] {
         &self.active[self.active.partition_point(|one| one.all_seq <= all_seq)..]
+    }
+
+    /// From where on a user who is made now sees the older ones that are for latecomers: at most
+    /// [`LATE_ANNOUNCEMENTS_MAX`], the newest. `None`: there is none.
+    pub(crate) fn late_from(&self) -> Option<u64> {
+        let newest = self.active.iter().rev().filter(|one| one.latecomers).take(LATE_ANNOUNCEMENTS_MAX);
+        newest.last().map(|oldest| oldest.all_seq - 1)
     }
 
     /// The active one with this number.

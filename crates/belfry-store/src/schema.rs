@@ -170,3 +170,34 @@ fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
     };
     unusable(path, format!("{error}; {remedy}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::announcements;
+    use crate::users;
+
+    #[test]
+    fn a_file_of_the_first_schema_opens_and_its_users_see_what_they_saw() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("belfry.db");
+        let mut conn = connect_writer(&path, Duration::from_secs(1)).unwrap();
+        let first = refinery::Target::Version(1);
+        migrations::migrations::runner().set_target(first).run(&mut conn).unwrap();
+        conn.execute_batch(
+            "INSERT INTO alerts (alert_key, id_tail, audience_form, seq, created_at, severity, kind, category, title, data) \
+             VALUES (7, 1, 3, 4, 0, 0, 'k', 'k', 't', '{}'), (8, 1, 3, 5, 0, 0, 'k', 'k', 't', '{}'); \
+             INSERT INTO announcements (all_seq, version, alert_key) VALUES (4, 4, 7), (5, 5, 8); \
+             INSERT INTO meta (name, value) VALUES ('all_head', 5); \
+             INSERT INTO users (id, epoch_part, created_at, all_from) VALUES ('ann', 1, 0, 4);",
+        )
+        .unwrap();
+        drop(conn);
+        let conn = open_and_migrate(&path, Duration::from_secs(1)).unwrap();
+        let all = announcements::load(&conn).unwrap();
+        let ann = belfry_protocol::UserId::new("ann").unwrap();
+        let (core, _) = users::load(&conn, &ann).unwrap().unwrap();
+        let seen: Vec<u64> = core.announcements(&all, 0).map(|one| one.all_seq).collect();
+        assert_eq!((seen, core.unread_all(&all)), (vec![5], 1));
+    }
+}

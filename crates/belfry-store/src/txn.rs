@@ -184,7 +184,7 @@ impl<'a> Txn<'a> {
     /// A user, for change, made where it is new.
     pub(crate) fn user_or_new(&mut self, user: &UserId, now: i64) -> Sql<&mut Work> {
         if self.user(user)?.is_none() {
-            let core = users::make(self.conn, user, self.all().head, now)?;
+            let core = users::make(self.conn, user, &self.all(), now)?;
             let work = Work {
                 core,
                 // Whatever tail memory holds under this id belongs to an erased user.

@@ -154,6 +154,8 @@ pub struct NewAlert {
     pub audience: Audience,
     /// What it says.
     pub content: Arc<Content>,
+    /// For everyone: users who are made later see it too, as long as it is active.
+    pub latecomers: bool,
     /// Makes repeating the call harmless.
     pub idempotency: Option<Idempotency>,
 }

@@ -1,7 +1,7 @@
 //! A user's row: numbering, receipts, profile, settings.
 
 use crate::error::{Sql, unreadable};
-use crate::memory::{Core, Mark, Profile, Receipts};
+use crate::memory::{AllState, Core, Mark, Profile, Receipts};
 use crate::ranges::Ranges;
 use crate::txn::Txn;
 use crate::{Settings, UnixMs, UserRow};
@@ -21,7 +21,7 @@ pub(crate) fn load(conn: &Connection, user: &UserId) -> Sql<Option<(Core, Receip
     let mut select = conn.prepare_cached(
         "SELECT user_key, epoch_part, head, unread, items, gone_items, newest_alert, all_from, all_read_up_to, \
          all_read_version, received, received_all, created_at, revoke_before, email, locale, time_zone, name, \
-         do_not_disturb, settings_rev FROM users WHERE id = ?1",
+         do_not_disturb, settings_rev, all_late_from FROM users WHERE id = ?1",
     )?;
     let found = select.query_row([user.as_str()], read).optional()?;
     let Some((mut core, receipts)) = found else {
@@ -47,6 +47,8 @@ fn read(row: &Row<'_>) -> Sql<(Core, Receipts)> {
         },
         settings_rev: row.get::<_, i64>(19)? as u64,
     };
+    let all_from = row.get::<_, i64>(7)? as u64;
+    let late_from = row.get::<_, Option<i64>>(20)?.map_or(all_from, |seq| seq as u64);
     let core = Core {
         key: row.get(0)?,
         epoch_part: row.get(1)?,
@@ -55,7 +57,8 @@ fn read(row: &Row<'_>) -> Sql<(Core, Receipts)> {
         items: row.get(4)?,
         gone_items: row.get(5)?,
         newest_alert: row.get(6)?,
-        all_from: row.get::<_, i64>(7)? as u64,
+        all_from,
+        late_from,
         all_read_up_to: row.get::<_, i64>(8)? as u64,
         all_read_version: row.get::<_, i64>(9)? as u64,
         marks: Arc::default(),
@@ -82,11 +85,20 @@ fn marks(conn: &Connection, user_key: i64) -> Sql<BTreeMap<u64, Mark>> {
     rows.collect()
 }
 
-/// Makes a user: announcements up to `all_head` do not exist for them.
-pub(crate) fn make(conn: &Connection, user: &UserId, all_head: u64, now: i64) -> Sql<Core> {
+/// Makes a user: announcements up to now do not exist for them, but those for latecomers that are still active.
+pub(crate) fn make(conn: &Connection, user: &UserId, all: &AllState, now: i64) -> Sql<Core> {
     let epoch_part = random_u32();
-    conn.prepare_cached("INSERT INTO users (id, epoch_part, created_at, all_from) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![user.as_str(), epoch_part, now, all_head as i64])?;
+    let late_from = all.late_from();
+    conn.prepare_cached(
+        "INSERT INTO users (id, epoch_part, created_at, all_from, all_late_from) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        user.as_str(),
+        epoch_part,
+        now,
+        all.head as i64,
+        late_from.map(|seq| seq as i64)
+    ])?;
     Ok(Core {
         key: conn.last_insert_rowid(),
         epoch_part,
@@ -95,7 +107,8 @@ pub(crate) fn make(conn: &Connection, user: &UserId, all_head: u64, now: i64) ->
         items: 0,
         gone_items: 0,
         newest_alert: 0,
-        all_from: all_head,
+        all_from: all.head,
+        late_from: late_from.unwrap_or(all.head),
         all_read_up_to: 0,
         all_read_version: 0,
         marks: Arc::default(),

@@ -26,6 +26,82 @@ contract! {
         assert_eq!(it.ids("bob").await, [second.id]);
     }
 
+    async fn an_announcement_for_latecomers_is_one_row_that_later_users_see(it: TestStore) {
+        let early = it.tell_all().await;
+        let open = it.tell_all_to_come(content()).await;
+        let short = it.tell_all_to_come(Content { expires_at: Some(after(50)), ..content() }).await;
+        it.store.recall(early.id, NOW).await.unwrap();
+        let bob = connect(&it, "bob").await;
+        assert_eq!((bob.standing.head, bob.standing.unread), (heads(0, 4), Unread { user: 0, all: 2 }));
+        assert_eq!(it.ids("bob").await, [short.id, open.id]);
+        let items = it.all_items("bob").await;
+        let items: Vec<_> = items.iter().map(|item| (item.stream, item.seq, item.version)).collect();
+        assert_eq!(items, [(Stream::All, Seq(2), Seq(2)), (Stream::All, Seq(3), Seq(3))]);
+        assert_eq!(it.store.count_after(&user("bob"), heads(0, 2), heads(0, 4), 10).await, Ok(1));
+        it.store.sweep_expired(after(50), 10).await.unwrap();
+        connect(&it, "cid").await;
+        for name in ["bob", "cid"] {
+            assert_eq!(it.ids(name).await, [open.id]);
+            assert_eq!(it.standing(name).await.unread, Unread { user: 0, all: 1 });
+        }
+        // The promise of one row: nobody's stream moved, and nobody marked anything.
+        assert_eq!(it.standing("bob").await.head, heads(0, 5));
+        assert_eq!(it.store.alert_recipients(open.id, None, 10).await, Ok(Vec::new()));
+    }
+
+    async fn what_a_latecomer_does_with_it_and_what_becomes_of_it_reaches_their_other_devices(it: TestStore) {
+        let plain = it.tell_all().await;
+        let open = it.tell_all_to_come(content()).await;
+        let other = it.tell_all_to_come(content()).await;
+        connect(&it, "bob").await;
+        let there = it.standing("bob").await.head;
+        let changed = it.mark("bob", &[plain.id, open.id], StateChange::Archived).await;
+        assert_eq!((changed.seq, changed.unread), (Seq(1), Unread { user: 0, all: 1 }));
+        assert!(!it.mark("bob", &[plain.id], StateChange::Read).await.changed, "it does not exist for bob");
+        let it = it.as_after_a_crash().await;
+        let up_to = Selection::UpTo(heads(0, 3));
+        let changed = it.store.change_state(&user("bob"), up_to, StateChange::Read, NOW).await.unwrap();
+        assert_eq!((changed.seq, changed.unread), (Seq(2), Unread::default()));
+        it.store.recall(plain.id, NOW).await.unwrap();
+        it.store.recall(other.id, NOW).await.unwrap();
+        let it = it.reopened().await;
+        let head = it.standing("bob").await.head;
+        assert_eq!(head, heads(2, 5));
+        let rows = it.store.changed_since(&user("bob"), there, head, 10).await.unwrap();
+        let mut rows: Vec<_> = rows.iter().map(|row| (row.id, row.version.0, row.now)).collect();
+        rows.sort_unstable_by_key(|row| row.0);
+        let archived = belfry_protocol::ItemState { seen: true, read: true, archived: true, acted: false };
+        assert_eq!(rows, [
+            (open.id, 1, ItemNow::Here(archived)),
+            (other.id, 5, ItemNow::Left(ChangedTo::Recalled)),
+        ]);
+        assert_eq!(it.all_items("bob").await.len(), 1);
+    }
+
+    async fn a_newcomer_begins_with_the_newest_hundred_and_keeps_them(it: TestStore) {
+        connect(&it, "ann").await;
+        let mut all = Vec::new();
+        for number in 0..210 {
+            let one = if number % 2 == 0 { it.tell_all_to_come(content()).await } else { it.tell_all().await };
+            all.push(one.id);
+        }
+        let newest: Vec<_> = all.iter().step_by(2).rev().take(100).copied().collect();
+        // By whatever a user is first seen, they see the same.
+        it.tell("bob").await;
+        it.store.put_group(&group("g"), vec![user("cid")], NOW).await.unwrap();
+        for name in ["bob", "cid"] {
+            let ids = it.ids(name).await;
+            assert_eq!(ids.iter().filter(|id| all.contains(id)).copied().collect::<Vec<_>>(), newest, "{name}");
+            assert_eq!(it.standing(name).await.unread.all, 100, "{name}");
+        }
+        // What leaves makes no room for older ones.
+        it.store.recall(newest[0], NOW).await.unwrap();
+        let it = it.reopened().await;
+        assert_eq!(it.ids("cid").await, newest[1..]);
+        assert_eq!(it.standing("cid").await.unread.all, 99);
+        assert_eq!(it.standing("ann").await.unread.all, 209);
+    }
+
     async fn a_mark_takes_a_number_of_the_users_stream_and_no_one_elses(it: TestStore) {
         connect(&it, "ann").await;
         connect(&it, "bob").await;

@@ -125,6 +125,7 @@ impl TestStore {
             id: self.store.next_alert_id(content.created_at),
             audience,
             content: Arc::new(content),
+            latecomers: false,
             idempotency: None,
         }
     }
@@ -141,6 +142,13 @@ impl TestStore {
 
     pub(crate) async fn tell_all(&self) -> Published {
         self.publish(Audience::Everyone(true), content()).await
+    }
+
+    /// An alert for everyone, and for those who come later.
+    pub(crate) async fn tell_all_to_come(&self, content: Content) -> Published {
+        let now = content.created_at;
+        let alert = NewAlert { latecomers: true, ..self.alert(Audience::Everyone(true), content) };
+        self.store.publish(alert, now).await.unwrap()
     }
 
     pub(crate) async fn mark(&self, name: &str, ids: &[AlertId], change: StateChange) -> StateChanged {

@@ -7,6 +7,9 @@ use belfry_store::*;
 use std::collections::BTreeMap;
 
 const NAMES: [&str; 6] = ["ann", "bob", "cid", "dot", "eve", "fay"];
+/// They come one after the other, when much has been said already.
+const NEWCOMERS: [&str; 12] =
+    ["gus", "hal", "ida", "jon", "kim", "leo", "mia", "ned", "ola", "pam", "ray", "sue"];
 const KEYS: [&str; 3] = ["price", "stock", "news"];
 const CHANGES: [StateChange; 6] = [
     StateChange::Seen,
@@ -25,6 +28,8 @@ struct Item {
     here: bool,
     expires_at: Option<i64>,
     collapse_key: Option<String>,
+    /// Of an announcement: for those who come later, too.
+    latecomers: bool,
 }
 
 impl Item {
@@ -36,6 +41,7 @@ impl Item {
             here: true,
             expires_at: content.expires_at.map(|at| at.0),
             collapse_key: content.collapse_key.clone(),
+            latecomers: false,
         }
     }
 
@@ -68,7 +74,15 @@ struct Person {
     head: u64,
     items: Vec<Item>,
     all_from: u64,
+    /// Older announcements that this person began with.
+    begun_with: Vec<AlertId>,
     marks: BTreeMap<AlertId, ItemState>,
+}
+
+impl Person {
+    fn sees(&self, announcement: &Item) -> bool {
+        announcement.seq > self.all_from || self.begun_with.contains(&announcement.id)
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -83,8 +97,11 @@ type Picture = BTreeMap<AlertId, ItemState>;
 
 impl Model {
     fn person(&mut self, name: &'static str) -> &mut Person {
+        let begun_with =
+            || self.all.iter().filter(|item| item.here && item.latecomers).map(|item| item.id).collect();
         let all_from = self.all_head;
-        self.people.entry(name).or_insert_with(|| Person { all_from, ..Person::default() })
+        let newcomer = || Person { all_from, begun_with: begun_with(), ..Person::default() };
+        self.people.entry(name).or_insert_with(newcomer)
     }
 
     fn mark(&self, name: &str, item: &Item) -> ItemState {
@@ -92,8 +109,8 @@ impl Model {
     }
 
     fn announcements(&self, name: &str) -> impl Iterator<Item = &Item> {
-        let all_from = self.people[name].all_from;
-        self.all.iter().filter(move |item| item.here && item.seq > all_from)
+        let person = &self.people[name];
+        self.all.iter().filter(|item| item.here && person.sees(item))
     }
 
     fn unread(&self, name: &str) -> Unread {
@@ -133,7 +150,7 @@ impl Model {
         (person.head, replaced)
     }
 
-    fn announce(&mut self, id: AlertId, content: &Content) -> (u64, Option<AlertId>) {
+    fn announce(&mut self, id: AlertId, content: &Content, latecomers: bool) -> (u64, Option<AlertId>) {
         let now = content.created_at.0;
         self.all_head += 1;
         let mut replaced = None;
@@ -145,12 +162,11 @@ impl Model {
                 replaced = Some(old.id);
             }
         }
-        self.all.push(Item::new(id, self.all_head, content));
+        self.all.push(Item { latecomers, ..Item::new(id, self.all_head, content) });
         (self.all_head, replaced)
     }
 
     fn change(&mut self, name: &'static str, selection: &Selection, change: StateChange) -> bool {
-        let all_from = self.person(name).all_from;
         let chosen = |item: &Item, up_to: fn(&Heads) -> Seq| match selection {
             Selection::Ids(ids) => ids.contains(&item.id),
             Selection::UpTo(heads) => item.seq <= up_to(heads).0,
@@ -162,7 +178,8 @@ impl Model {
                 any = true;
             }
         }
-        for item in self.all.clone().iter().filter(|item| item.here && item.seq > all_from) {
+        let announcements: Vec<Item> = self.announcements(name).cloned().collect();
+        for item in &announcements {
             let before = self.mark(name, item);
             if chosen(item, |heads| heads.all) && changed(before, change) != before {
                 self.person(name).marks.insert(item.id, changed(before, change));
@@ -211,10 +228,15 @@ struct Run {
     now: i64,
     ids: Vec<AlertId>,
     away: Vec<Away>,
+    /// How many of the newcomers may have come.
+    come: usize,
 }
 
 impl Run {
     fn name(&mut self) -> &'static str {
+        if self.come > 0 && self.random.u8(..4) == 0 {
+            return NEWCOMERS[self.random.usize(..self.come)];
+        }
         NAMES[self.random.usize(..NAMES.len())]
     }
 
@@ -240,8 +262,9 @@ impl Run {
     async fn publish(&mut self) {
         let content = self.content();
         let first = self.random.usize(..NAMES.len());
+        let latecomers = self.random.bool();
         let names: Vec<&'static str> = match self.random.u8(..10) {
-            0..6 => vec![NAMES[first]],
+            0..6 => vec![self.name()],
             6..9 => NAMES[first..(first + 3).min(NAMES.len())].to_vec(),
             _ => Vec::new(),
         };
@@ -250,10 +273,12 @@ impl Run {
             [one] => Audience::User(user(one)),
             few => Audience::Users(few.iter().map(|one| user(one)).collect()),
         };
-        let published = self.it.publish(audience, content.clone()).await;
+        // For others than everyone it says nothing.
+        let alert = NewAlert { latecomers, ..self.it.alert(audience, content.clone()) };
+        let published = self.it.store.publish(alert, content.created_at).await.unwrap();
         self.ids.push(published.id);
         if names.is_empty() {
-            let (seq, replaced) = self.model.announce(published.id, &content);
+            let (seq, replaced) = self.model.announce(published.id, &content, latecomers);
             assert_eq!((published.all_seq, published.all_replaced), (Some(Seq(seq)), replaced));
         }
         for (name, notified) in names.into_iter().zip(&published.notifications) {
@@ -380,6 +405,8 @@ impl Run {
     }
 
     async fn step(&mut self, number: usize) {
+        self.come = (number / 250).min(NEWCOMERS.len());
+        let known = self.model.people.len();
         match self.random.u8(..20) {
             0..9 => self.publish().await,
             9..14 if !self.ids.is_empty() => self.change().await,
@@ -395,10 +422,16 @@ impl Run {
             let away = Away { name, at: self.model.heads(name), picture: self.model.picture(name) };
             self.away.push(away);
         }
+        if self.model.people.len() > known {
+            // Whoever is new has at least one client that knows nothing.
+            let news = NEWCOMERS.iter().filter(|name| self.model.people.contains_key(*name));
+            let nothing = |name: &&'static str| Away { name, at: heads(0, 0), picture: Picture::new() };
+            self.away.extend(news.map(nothing));
+        }
     }
 
     async fn look_around(&mut self, it: &TestStore) {
-        for name in NAMES {
+        for name in NAMES.into_iter().chain(NEWCOMERS) {
             if self.model.people.contains_key(name) {
                 self.compare(it, name).await;
             }
@@ -423,6 +456,7 @@ async fn random_run(it: TestStore, seed: u64, steps: usize) {
         now: NOW.0,
         ids: Vec::new(),
         away: Vec::new(),
+        come: 0,
     };
     for number in 0..steps {
         run.step(number).await;

@@ -118,6 +118,7 @@ contract! {
                         id: store.next_alert_id(NOW),
                         audience: Audience::User(user("ann")),
                         content: Arc::clone(&big),
+                        latecomers: false,
                         idempotency: None,
                     };
                     store.publish(alert, NOW).await.unwrap();

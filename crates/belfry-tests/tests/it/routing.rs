@@ -243,6 +243,50 @@ async fn an_announcement_reaches_everyone_once_and_no_latecomer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kind_may_keep_its_announcements_for_latecomers() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    for (name, latecomers) in [("notice", "include"), ("flash", "exclude")] {
+        let kind = format!("kind = \"{name}\"\nlatecomers = \"{latecomers}\"\n");
+        std::fs::write(dir.path().join(format!("{name}.toml")), kind).expect("the kind's file");
+    }
+    let mut server = TestServer::with(|config| config.kinds.dir = Some(dir.path().to_owned())).await;
+    let mut ids = Vec::new();
+    for kind in ["notice", "flash", "notice"] {
+        let alert = json!({"to": {"everyone": true}, "kind": kind});
+        let answer = server.publish(&alert).await.expect(202).json();
+        ids.push(answer["id"].as_str().expect("an id").to_owned());
+    }
+
+    let mut plain = server.naive("cat").await;
+    for id in [&ids[0], &ids[2]] {
+        assert_eq!(plain.next_alert().await["id"], **id, "a plain client is sent what is there");
+    }
+    let (mut phone, mut laptop) = (server.socket("dan").await, server.socket("dan").await);
+    let page = server.user_get("dan", "/v1/inbox").await.expect(200).json();
+    let listed: Vec<&Value> =
+        page["items"].as_array().expect("items").iter().map(|item| &item["id"]).collect();
+    assert_eq!(listed, [&json!(ids[2]), &json!(ids[0])]);
+    assert_eq!(page["unread"], 2);
+    phone.send(json!({"type": "read", "data": {"ids": [ids[0], ids[1]]}})).await;
+    for device in [&mut phone, &mut laptop] {
+        let data = device.next_of_type("inbox-changed").await["data"].take();
+        assert_eq!((&data["changes"][0]["ids"][0], &data["unread"]), (&json!(ids[0]), &json!(1)));
+    }
+
+    server.restart().await;
+    let path = format!("/v1/alerts/{}", ids[2]);
+    server.send(server.as_back_end(Method::DELETE, &path)).await.expect(204);
+    let cursor = page["complete_to"].as_str().expect("a cursor");
+    let mut back = server.resume("dan", cursor).await;
+    let caught_up = back.next_of_type("catch-up").await;
+    let changes = caught_up["data"]["changes"].as_array().expect("changes");
+    assert_eq!((changes.len(), &caught_up["data"]["unread"]), (2, &json!(0)));
+    server.publish(&json!({"to": {"everyone": true}, "kind": "flash"})).await.expect(202);
+    assert_eq!(back.next_alert().await["unread"], 1);
+    assert_eq!(server.unread("eve").await, 1, "the notice that is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_than_256_recipients_are_fanned_out_and_each_gets_it_once() {
     let server = TestServer::start().await;
     let users: Vec<String> = (0..700).map(|number| format!("user-{number:03}")).collect();
