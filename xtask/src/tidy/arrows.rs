@@ -7,15 +7,26 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// Each crate and those of ours it may depend on, in tests too.
-const MAY_KNOW: [(&str, &[&str]); 7] = [
+const MAY_KNOW: [(&str, &[&str]); 8] = [
     ("belfry-protocol", &[]),
     ("belfry-websocket", &[]),
     ("belfry-store", &["belfry-protocol"]),
+    ("belfry-channels", &["belfry-protocol"]),
     ("belfry-client", &["belfry-protocol"]),
-    ("belfry-server", &["belfry-protocol", "belfry-websocket", "belfry-store", "belfry-client"]),
+    (
+        "belfry-server",
+        &["belfry-protocol", "belfry-websocket", "belfry-store", "belfry-channels", "belfry-client"],
+    ),
     (
         "belfry-tests",
-        &["belfry-protocol", "belfry-websocket", "belfry-store", "belfry-client", "belfry-server"],
+        &[
+            "belfry-protocol",
+            "belfry-websocket",
+            "belfry-store",
+            "belfry-channels",
+            "belfry-client",
+            "belfry-server",
+        ],
     ),
     ("xtask", &["belfry-protocol"]),
 ];
