@@ -94,7 +94,7 @@ pub struct NewAlert {
     #[schema(max_length = 2048)]
     pub image: Option<String>,
     /// Up to three things a person can do about it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::object::list")]
     #[cfg_attr(test, ts(optional, as = "Option<Vec<Action>>"))]
     #[schema(max_items = 3)]
     pub actions: Vec<Action>,
@@ -132,7 +132,11 @@ pub struct NewAlert {
     #[schema(min_length = 1, max_length = 256)]
     pub idempotency_key: Option<String>,
     /// Instead of the kind's ladder.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::object::optional_list"
+    )]
     #[cfg_attr(test, ts(optional))]
     #[schema(max_items = 8)]
     pub ladder: Option<Vec<Step>>,

@@ -28,6 +28,7 @@ pub enum Day {
 #[serde(deny_unknown_fields)]
 pub struct QuietWindow {
     /// The days on which it begins.
+    #[schema(min_items = 1)]
     pub days: Vec<Day>,
     /// Local time, `HH:MM`.
     #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
@@ -47,6 +48,7 @@ pub struct DoNotDisturb {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
     /// Quiet hours: they defer push and e-mail, and make live alerts quiet.
+    #[serde(deserialize_with = "crate::object::list")]
     #[schema(max_items = 32)]
     pub schedule: Vec<QuietWindow>,
     /// IANA name for the schedule; `null`: the user's, else the server's.

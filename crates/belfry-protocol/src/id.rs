@@ -1,6 +1,7 @@
 //! Ids and numbers, each its own type, parsed at the door.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -40,7 +41,10 @@ macro_rules! text_id {
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
         #[serde(try_from = "String", into = "String")]
-        #[schema(value_type = String, min_length = 1, max_length = 256)]
+        #[schema(value_type = String, min_length = 1, max_length = 256,
+            // Something that is no white space, and no control characters.
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+        )]
         pub struct $name(Box<str>);
 
         impl $name {
@@ -208,13 +212,39 @@ impl std::fmt::Display for ConnectionId {
 }
 
 /// A position in one stream: 1, 2, 3 … without gaps; 0 is before the first.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "number"))]
 #[serde(transparent)]
 #[schema(value_type = u64, minimum = 0)]
 pub struct Seq(pub u64);
+
+impl<'de> Deserialize<'de> for Seq {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_u64(SeqVisitor)
+    }
+}
+
+struct SeqVisitor;
+
+impl Visitor<'_> for SeqVisitor {
+    type Value = Seq;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a whole number that is not negative")
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Seq, E> {
+        Ok(Seq(number))
+    }
+
+    /// `42.0` is as whole as `42`, and some languages write it so.
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Seq, E> {
+        if number.fract() == 0.0 && (0.0..=u64::MAX as f64).contains(&number) {
+            return Ok(Seq(number as u64));
+        }
+        Err(E::invalid_value(Unexpected::Float(number), &self))
+    }
+}
 
 impl Seq {
     /// Before the first.
@@ -236,6 +266,16 @@ impl std::fmt::Display for Seq {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_position_is_a_whole_number_however_it_is_written() {
+        let read = |json: &str| serde_json::from_str::<Seq>(json).ok();
+        assert_eq!(read("42"), Some(Seq(42)));
+        assert_eq!(read("42.0"), Some(Seq(42)));
+        for wrong in ["-1", "-1.0", "4.5", "1e300", "\"42\"", "null"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -24,6 +24,7 @@ pub mod id;
 pub mod inbox;
 pub mod ladder;
 pub mod level;
+pub mod object;
 pub mod openapi;
 pub mod operation;
 pub mod preferences;

@@ -64,6 +64,7 @@ pub fn components() -> BTreeMap<String, Value> {
     schemas.values_mut().for_each(first_paragraphs);
     close_audience(schemas.get_mut("Audience").expect("an alert has an audience"));
     merge_flattened(&mut schemas);
+    part_forms(&mut schemas);
     name_frames(&mut schemas, "ServerFrame", "Server");
     name_frames(&mut schemas, "ClientFrame", "Client");
     schemas
@@ -149,9 +150,38 @@ fn close_audience(audience: &mut Value) {
             everyone["const"] = true.into();
         }
         if let Some(users) = form["properties"].get_mut("users") {
+            users["minItems"] = 1.into();
             users["maxItems"] = crate::audience::AUDIENCE_USERS_MAX.into();
         }
     }
+}
+
+/// Says which fields stand together in bodies of two forms.
+fn part_forms(schemas: &mut BTreeMap<String, Value>) {
+    let form = |there: Value, absent: &[&str]| {
+        let required: Vec<String> = there.as_object().expect("is an object").keys().cloned().collect();
+        let mut properties = there;
+        for name in absent {
+            properties[name] = json!({ "type": "null" });
+        }
+        json!({ "required": required, "properties": properties })
+    };
+    let (list, number, text) =
+        (json!({ "type": "array" }), json!({ "type": "integer" }), json!({ "type": "string" }));
+    schemas.get_mut("InboxStateBody").expect("is a root")["allOf"] = json!([{ "oneOf": [
+        form(json!({ "ids": list }), &["up_to"]),
+        form(json!({ "up_to": text }), &["ids"]),
+    ] }]);
+    schemas.get_mut("AckBody").expect("is a root")["allOf"] = json!([{ "oneOf": [
+        form(
+            json!({ "ids": list, "level": { "enum": ["received", "displayed"] } }),
+            &["stream", "after", "up_to"],
+        ),
+        form(
+            json!({ "stream": text, "after": number, "up_to": number, "level": { "const": "received" } }),
+            &["ids"],
+        ),
+    ] }]);
 }
 
 /// Joins `allOf` of a flattened struct and its own fields into one object: a closed struct beside further fields

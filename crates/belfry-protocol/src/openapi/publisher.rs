@@ -29,7 +29,11 @@ fn idempotency_key() -> Parameter {
 
 fn alert_id() -> Parameter {
     let fixture = Fixture::named("http.alert-answer").expect("the fixture is listed").value();
-    Parameter::path("id", "The alert's id, as `POST /v1/alerts` answered it.", reference("AlertId"))
+    let mut schema = reference("AlertId");
+    // UUIDv7: another one cannot be an alert's.
+    schema["pattern"] =
+        "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$".into();
+    Parameter::path("id", "The alert's id, as `POST /v1/alerts` answered it.", schema)
         .example(fixture["id"].clone())
 }
 

@@ -84,7 +84,11 @@ fn inbox_parameters() -> Vec<Parameter> {
             "Most items of the page.",
             json!({ "type": "integer", "minimum": 1, "maximum": PAGE_ITEMS_MAX, "default": PAGE_ITEMS_DEFAULT }),
         ),
-        Parameter::query("before", "`next` of the page before. Opaque.", json!({ "type": "string" })),
+        Parameter::query(
+            "before",
+            "`next` of the page before. Opaque.",
+            json!({ "type": "string", "pattern": "^[0-7]?[0-9a-f]{1,15}$" }),
+        ),
         Parameter::query(
             "unread",
             "`true`: only unread items; `false`: only read ones.",

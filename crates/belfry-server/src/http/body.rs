@@ -3,6 +3,7 @@
 use crate::refusal::{Answer, Refusal};
 use axum::body::Body;
 use belfry_protocol::ErrorCode;
+use belfry_protocol::object::Object;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -68,7 +69,7 @@ pub(crate) fn demand_json(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Parses a body; a fault names line and column, or the field.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+    serde_json::from_slice(bytes).map(|Object(body)| body).map_err(|error| match error.classify() {
         Category::Data => field_fault::<T>(bytes, &error),
         // An object where exactly one of several fields must stand is called a fault of syntax.
         Category::Syntax if serde_json::from_slice::<serde_json::Value>(bytes).is_ok() => {
@@ -93,7 +94,7 @@ pub(crate) async fn json<T: DeserializeOwned>(
 /// Parses once more, slowly, to learn where the fault is.
 fn field_fault<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Refusal {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let (path, message) = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+    let (path, message) = match serde_path_to_error::deserialize::<_, Object<T>>(&mut deserializer) {
         Err(found) => (pointer(found.path()), found.inner().to_string()),
         Ok(_) => (String::new(), error.to_string()),
     };

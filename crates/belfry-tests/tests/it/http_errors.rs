@@ -104,6 +104,33 @@ async fn a_wrong_field_is_named_by_its_pointer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_array_of_a_bodys_values_is_not_the_body() {
+    let server = TestServer::start().await;
+    let full = json!({"email": "ann@example.com", "locale": "en-GB"});
+    server.call(Method::PUT, "/v1/users/ann", &full).await.expect(200);
+    let alert = |field: &str, value: Value| json!({"to": {"user": "ann"}, "kind": "k", field: value});
+    let cases = [
+        (Method::PUT, "/v1/users/ann", json!([null, null, null, null]), ""),
+        (Method::PUT, "/v1/groups/g", json!([["ann"]]), ""),
+        (Method::POST, "/v1/users/ann/disconnect", json!([null]), ""),
+        (Method::POST, "/v1/alerts", json!([{"user": "ann"}, "k"]), ""),
+        (Method::POST, "/v1/alerts", alert("actions", json!([["reply", "Reply"]])), "/actions/0"),
+        (Method::POST, "/v1/alerts", alert("ladder", json!([["live"]])), "/ladder/0"),
+    ];
+    for (method, path, body, pointer) in cases {
+        let answer = server.call(method, path, &body).await.expect_problem(422, "field-invalid");
+        assert_eq!(answer.pointers(), [pointer], "{path} {body}");
+    }
+    let quiet = json!({"schedule": [[["mon"], "22:00", "07:00"]]});
+    let answer = server.user_call("ann", Method::PUT, "/v1/do-not-disturb", &quiet).await;
+    assert_eq!(answer.expect_problem(422, "field-invalid").pointers(), ["/schedule/0"]);
+    let ann = server.get("/v1/users/ann").await.expect(200).json();
+    assert_eq!((&ann["email"], &ann["locale"]), (&full["email"], &full["locale"]));
+    server.get("/v1/groups/g").await.expect_problem(404, "group-unknown");
+    assert_eq!(server.inbox("ann").await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_kind_is_checked_against_what_is_declared() {
     let dir = tempfile::tempdir().unwrap();
     let kind = "kind = \"deal-notification\"\nschema = \"deal.schema.json\"\n[templates.en]\ntitle = \"{{ data.count }} deals\"\n";
