@@ -19,6 +19,7 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     if filter.is_none() {
         suites.push(doc_tests());
         suites.extend(web_tests()?);
+        suites.push(api_examples());
     }
     for suite in suites {
         let typed = typed(&suite.command);
@@ -62,6 +63,13 @@ fn doc_tests() -> Suite {
     Suite { command, reporter: Reporter::Libtest }
 }
 
+/// A few requests per route made of the API's document; always the same ones.
+fn api_examples() -> Suite {
+    let mut command = cargo();
+    command.args(["xtask", "api", "--examples", "5"]);
+    Suite { command, reporter: Reporter::Schemathesis }
+}
+
 fn web_tests() -> Result<Option<Suite>> {
     let Some(web) = tools::web() else { return Ok(None) };
     tools::ensure_npm_packages(&web)?;
@@ -97,12 +105,20 @@ enum Reporter {
     Libtest,
     /// `Tests  3 passed | 1 failed (4)` of vitest, `# pass 3` and `# fail 1` of node, once per package
     Npm,
+    /// `✅ 17 passed  ❌  2 failed  🚫  1 error  ⏭   6 skipped`, once per phase: each route is a test of it
+    Schemathesis,
 }
 
 impl Reporter {
     fn read(self, line: &str) -> Option<Counts> {
         let line = line.trim();
         match self {
+            Self::Schemathesis => {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let parts = words.windows(2).filter(|pair| pair[0].parse::<u64>().is_ok());
+                line.starts_with(['✅', '❌', '🚫'])
+                    .then(|| parts.fold(Counts::default(), |counts, pair| counts.and(&pair.join(" "))))
+            }
             Self::Nextest => {
                 let (_, counted) = line.strip_prefix("Summary [")?.split_once(" run: ")?;
                 Some(counted.split([',', '(']).fold(Counts::default(), Counts::and))
@@ -146,7 +162,9 @@ impl Counts {
         let Ok(number) = number.parse::<u64>() else { return self };
         match word.trim().trim_end_matches(')') {
             "passed" => self.plus(Self { passed: number, failed: 0 }),
-            "failed" | "timed out" | "exec failed" => self.plus(Self { passed: 0, failed: number }),
+            "failed" | "error" | "errors" | "timed out" | "exec failed" => {
+                self.plus(Self { passed: 0, failed: number })
+            }
             _ => self,
         }
     }
@@ -190,6 +208,19 @@ mod tests {
         assert_eq!(read("# pass 12"), counts(12, 0));
         assert_eq!(read("ℹ fail 2"), counts(0, 2));
         assert_eq!(read("# duration_ms 31.5"), None);
+    }
+
+    #[test]
+    fn each_route_of_a_phase_counts() {
+        let read = |line| Reporter::Schemathesis.read(line).unwrap_or_default();
+        assert_eq!(Some(read("     ✅ 17 passed  ❌  2 failed  🚫  1 error  ⏭   6 skipped")), counts(17, 3));
+        for other in [
+            " ❌  Fuzzing (in 3.94s)",
+            "  ❌ ST202 Schema-valid request rejected: 16",
+            "  1515 generated, 9 passed",
+        ] {
+            assert_eq!(read(other), Counts::default(), "{other}");
+        }
     }
 
     #[test]
