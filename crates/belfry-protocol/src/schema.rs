@@ -15,7 +15,45 @@ fn collect<T: ToSchema + PartialSchema>(into: &mut Collected) {
     T::schemas(into);
 }
 
-macro_rules! roots {
+/// Gives every frame and body to another macro: one list for all that is generated from the types. What these refer to
+/// comes by itself.
+macro_rules! every_root {
+    ($with:ident) => {
+        $with! {
+            crate::frame::ServerFrame,
+            crate::frame::ClientFrame,
+            crate::frame::Item,
+            crate::alert::NewAlert,
+            crate::alert::AlertAnswer,
+            crate::batch::BatchResult,
+            crate::trace::AlertTrace,
+            crate::user::UserProfile,
+            crate::user::User,
+            crate::export::ExportLine,
+            crate::user::DisconnectBody,
+            crate::user::DisconnectAnswer,
+            crate::group::GroupMembers,
+            crate::group::GroupSize,
+            crate::group::Group,
+            crate::stats::Stats,
+            crate::inbox::InboxPage,
+            crate::inbox::InboxStateBody,
+            crate::inbox::InboxStateAnswer,
+            crate::inbox::UnreadCount,
+            crate::inbox::AckBody,
+            crate::operation::AuthenticateAnswer,
+            crate::do_not_disturb::DoNotDisturb,
+            crate::operation::Health,
+            crate::operation::BackupBody,
+            crate::operation::BackupLine,
+            crate::problem::Problem,
+        }
+    };
+}
+#[cfg(test)]
+pub(crate) use every_root;
+
+macro_rules! collect_roots {
     ($($type:path),+ $(,)?) => {
         fn collect_roots() -> Collected {
             let mut collected = Vec::new();
@@ -24,36 +62,7 @@ macro_rules! roots {
         }
     };
 }
-
-roots! {
-    crate::frame::ServerFrame,
-    crate::frame::ClientFrame,
-    crate::frame::Item,
-    crate::alert::NewAlert,
-    crate::alert::AlertAnswer,
-    crate::batch::BatchResult,
-    crate::trace::AlertTrace,
-    crate::user::UserProfile,
-    crate::user::User,
-    crate::export::ExportLine,
-    crate::user::DisconnectBody,
-    crate::user::DisconnectAnswer,
-    crate::group::GroupMembers,
-    crate::group::GroupSize,
-    crate::group::Group,
-    crate::stats::Stats,
-    crate::inbox::InboxPage,
-    crate::inbox::InboxStateBody,
-    crate::inbox::InboxStateAnswer,
-    crate::inbox::UnreadCount,
-    crate::inbox::AckBody,
-    crate::operation::AuthenticateAnswer,
-    crate::do_not_disturb::DoNotDisturb,
-    crate::operation::Health,
-    crate::operation::BackupBody,
-    crate::operation::BackupLine,
-    crate::problem::Problem,
-}
+every_root!(collect_roots);
 
 /// Every schema by name; they refer to each other as `#/components/schemas/…`.
 pub fn components() -> BTreeMap<String, Value> {

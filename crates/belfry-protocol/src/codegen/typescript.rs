@@ -31,46 +31,18 @@ impl TypeVisitor for Declarations {
     }
 }
 
-macro_rules! declarations_of {
-    ($($type:path),+ $(,)?) => {{
-        let mut declarations = Declarations::default();
-        $(declarations.visit::<$type>();)+
-        declarations.0
-    }};
+macro_rules! declarations {
+    ($($type:path),+ $(,)?) => {
+        fn declarations() -> BTreeMap<String, String> {
+            let mut declarations = Declarations::default();
+            $(declarations.visit::<$type>();)+
+            // Only the table of close codes refers to it.
+            declarations.visit::<crate::Advice>();
+            declarations.0
+        }
+    };
 }
-
-fn declarations() -> BTreeMap<String, String> {
-    declarations_of![
-        crate::ServerFrame,
-        crate::ClientFrame,
-        crate::Item,
-        crate::NewAlert,
-        crate::AlertAnswer,
-        crate::batch::BatchResult,
-        crate::trace::AlertTrace,
-        crate::user::UserProfile,
-        crate::user::User,
-        crate::export::ExportLine,
-        crate::user::DisconnectBody,
-        crate::user::DisconnectAnswer,
-        crate::group::GroupMembers,
-        crate::group::GroupSize,
-        crate::group::Group,
-        crate::stats::Stats,
-        crate::inbox::InboxPage,
-        crate::inbox::InboxStateBody,
-        crate::inbox::InboxStateAnswer,
-        crate::inbox::UnreadCount,
-        crate::inbox::AckBody,
-        crate::operation::AuthenticateAnswer,
-        crate::DoNotDisturb,
-        crate::operation::Health,
-        crate::operation::BackupBody,
-        crate::operation::BackupLine,
-        crate::Problem,
-        crate::Advice,
-    ]
-}
+crate::schema::every_root!(declarations);
 
 /// A declaration as a reader of TypeScript likes it: of the documentation the first paragraph, on one line and
 /// without links into the Rust source, and one field per line.
