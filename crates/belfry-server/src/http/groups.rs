@@ -11,6 +11,7 @@ use axum::extract::State;
 use belfry_protocol::audience::AUDIENCE_USERS_MAX;
 use belfry_protocol::group::{Group, GroupMembers, GroupSize, MEMBERS_PAGE_MAX};
 use belfry_protocol::{ErrorCode, GroupId, UserId};
+use belfry_store::StoreError;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
 
@@ -36,8 +37,14 @@ async fn members(services: &Services, headers: &HeaderMap, body: Body) -> Result
     Ok(body.members)
 }
 
-fn size(id: GroupId, member_count: u32) -> Answer {
-    body::answer(StatusCode::OK, &GroupSize { id, member_count })
+/// What a caller is told of a group whose members were changed.
+fn changed(
+    services: &Services,
+    id: GroupId,
+    count: Result<Option<u32>, StoreError>,
+) -> Result<Answer, Refusal> {
+    let member_count = count.map_err(|error| services.store_problem(&error))?.ok_or_else(unknown)?;
+    Ok(body::answer(StatusCode::OK, &GroupSize { id, member_count }))
 }
 
 /// Replaces a group's members.
@@ -50,7 +57,7 @@ pub(super) async fn put_group(
 ) -> Result<Answer, Refusal> {
     let members = members(&services, &headers, body).await?;
     let count = services.store.put_group(&id, members, clock::now().unix_ms()).await;
-    Ok(size(id, count.map_err(|error| services.store_problem(&error))?))
+    changed(&services, id, count.map(Some))
 }
 
 /// Adds members.
@@ -63,8 +70,7 @@ pub(super) async fn add_members(
 ) -> Result<Answer, Refusal> {
     let members = members(&services, &headers, body).await?;
     let count = services.store.add_members(&id, members, clock::now().unix_ms()).await;
-    let count = count.map_err(|error| services.store_problem(&error))?.ok_or_else(unknown)?;
-    Ok(size(id, count))
+    changed(&services, id, count)
 }
 
 /// Removes members.
@@ -77,8 +83,7 @@ pub(super) async fn remove_members(
 ) -> Result<Answer, Refusal> {
     let members = members(&services, &headers, body).await?;
     let count = services.store.remove_members(&id, members, clock::now().unix_ms()).await;
-    let count = count.map_err(|error| services.store_problem(&error))?.ok_or_else(unknown)?;
-    Ok(size(id, count))
+    changed(&services, id, count)
 }
 
 /// A page of members.
