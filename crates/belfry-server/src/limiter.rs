@@ -25,10 +25,35 @@ impl Rate {
     }
 }
 
+/// What is left of a rate.
 #[derive(Debug, Clone, Copy)]
-struct Bucket {
+pub(crate) struct Bucket {
     tokens: f64,
     at: Instant,
+}
+
+impl Bucket {
+    /// Everything is left.
+    pub(crate) fn full(rate: Rate, now: Instant) -> Self {
+        Self { tokens: rate.burst, at: now }
+    }
+
+    /// Takes `cost`; `Err`: come back after this long.
+    pub(crate) fn take(&mut self, rate: Rate, cost: f64, now: Instant) -> Result<(), Duration> {
+        if rate.per_second <= 0.0 {
+            return Ok(());
+        }
+        let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.tokens = (self.tokens + elapsed * rate.per_second).min(rate.burst);
+        self.at = now;
+        // A cost above the bucket's size could never be paid: it needs a full bucket and leaves a debt.
+        let needed = cost.min(rate.burst);
+        if self.tokens >= needed {
+            self.tokens -= cost;
+            return Ok(());
+        }
+        Err(Duration::from_secs_f64((needed - self.tokens) / rate.per_second))
+    }
 }
 
 /// One bucket per key.
@@ -58,17 +83,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
                 return Err(full_after);
             }
         }
-        let bucket = buckets.entry(key.clone()).or_insert(Bucket { tokens: rate.burst, at: now });
-        let elapsed = now.saturating_duration_since(bucket.at).as_secs_f64();
-        bucket.tokens = (bucket.tokens + elapsed * rate.per_second).min(rate.burst);
-        bucket.at = now;
-        // A cost above the bucket's size could never be paid: it needs a full bucket and leaves a debt.
-        let needed = cost.min(rate.burst);
-        if bucket.tokens >= needed {
-            bucket.tokens -= cost;
-            return Ok(());
-        }
-        Err(Duration::from_secs_f64((needed - bucket.tokens) / rate.per_second))
+        buckets.entry(key.clone()).or_insert(Bucket::full(rate, now)).take(rate, cost, now)
     }
 }
 

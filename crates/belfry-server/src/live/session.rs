@@ -9,7 +9,7 @@ mod hints;
 mod tests;
 mod time;
 
-use super::inbound::Bucket;
+use super::inbound::Patience;
 use super::output::{Op, Output, Read, ReadResult};
 use crate::clock::Now;
 use crate::hub::{LiveAlert, LiveChange, Signal};
@@ -174,7 +174,7 @@ pub struct Session {
     taken_bytes: u64,
     taken_at: Instant,
     spoke_at: Option<Instant>,
-    bucket: Bucket,
+    patience: Patience,
     refused_frames: u32,
     close_at: Option<Instant>,
     out: Vec<Output>,
@@ -246,7 +246,7 @@ impl Session {
             taken_bytes: 0,
             taken_at: now.instant,
             spoke_at: None,
-            bucket: Bucket::full(rules.inbound, now.instant),
+            patience: Patience::full(rules.inbound, now.instant),
             refused_frames: 0,
             close_at: None,
             out: Vec::new(),

@@ -34,7 +34,7 @@ impl Session {
         if self.is_closing() {
             return false;
         }
-        match self.bucket.take(now.instant) {
+        match self.patience.take(now.instant) {
             Verdict::Pass => {}
             Verdict::Refuse { retry_after, first } => {
                 self.refused_frames += 1;

@@ -514,7 +514,7 @@ fn nothing_is_said_after_the_close_and_binary_frames_count_against_the_rate() {
     assert_eq!(said(&mut session), [""; 0]);
 
     let (mut session, now) = live(Speaks::V1, 0);
-    session.bucket = Bucket::full(Rate { per_second: 1.0, burst: 2.0 }, now.instant);
+    session.patience = Patience::full(Rate { per_second: 1.0, burst: 2.0 }, now.instant);
     for _ in 0..6 {
         session.on_binary(now);
     }
