@@ -10,13 +10,17 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// Shards of the registry; more than there are cores, so that locks are rarely shared.
 const SHARDS: usize = 64;
 /// Most users whose last pong is remembered.
 const PONGED_USERS_MAX: usize = 100_000;
+/// Most users of one shard whose leaving is remembered.
+const LEFT_USERS_MAX: usize = 4_096;
+/// How long it is remembered: longer than anybody lingers.
+const LEFT_KEPT: Duration = Duration::from_secs(600);
 /// Sessions that a broadcast visits before it lets others run.
 const BROADCAST_STRIDE: usize = 64;
 
@@ -296,8 +300,13 @@ impl Handle {
     /// Visible ones come last, then those hidden shortest; sessions that never say are as old as they are.
     fn eviction_order(&self) -> (bool, Instant) {
         let hidden = self.hidden_since_ms.load(Ordering::Relaxed);
-        let since = u64::try_from(hidden).map(std::time::Duration::from_millis).unwrap_or_default();
+        let since = u64::try_from(hidden).map(Duration::from_millis).unwrap_or_default();
         (hidden < 0, self.opened_at + since)
+    }
+
+    /// Its page is visible, or it is a client that never says.
+    fn may_be_seen(&self) -> bool {
+        !self.speaks_v1 || self.hidden_since_ms.load(Ordering::Relaxed) < 0
     }
 
     /// How often hints were dropped.
@@ -321,7 +330,39 @@ struct Sessions {
     evicted_at: Vec<Instant>,
 }
 
-type Shard = HashMap<UserId, Sessions>;
+#[derive(Debug, Default)]
+struct Shard {
+    users: HashMap<UserId, Sessions>,
+    /// When the last session of a user ended, for as long as that matters.
+    left: HashMap<UserId, Instant>,
+}
+
+impl Shard {
+    fn note_left(&mut self, user: &UserId, now: Instant) {
+        if self.left.len() >= LEFT_USERS_MAX {
+            self.left.retain(|_, at| now.saturating_duration_since(*at) < LEFT_KEPT);
+        }
+        if self.left.len() < LEFT_USERS_MAX {
+            self.left.insert(user.clone(), now);
+        }
+    }
+}
+
+/// Whether a person is there, as this node sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// A session is open.
+    Open {
+        /// One of them may be seen: its page is visible, or it never says.
+        visible: bool,
+        /// When the newest opened.
+        since: Instant,
+    },
+    /// The last session ended at this moment.
+    Left(Instant),
+    /// No session is known of.
+    Away,
+}
 
 /// All live sessions of this node.
 #[derive(Debug)]
@@ -368,7 +409,7 @@ impl Hub {
     /// Adds a session; from now on it gets every hint. At the limit the oldest one that is not visible gives way.
     pub fn register(self: &Arc<Self>, handle: Arc<Handle>, now: Instant) -> Result<Registration, TooMany> {
         let mut shard = self.shard(&handle.user);
-        let sessions = shard.entry(handle.user.clone()).or_default();
+        let sessions = shard.users.entry(handle.user.clone()).or_default();
         if sessions.open.is_empty() {
             self.users.fetch_add(1, Ordering::Relaxed);
         }
@@ -394,6 +435,7 @@ impl Hub {
         }
         self.count(&handle, 1);
         sessions.open.push(Arc::clone(&handle));
+        shard.left.remove(&handle.user);
         Ok(Registration { hub: Arc::clone(self), handle })
     }
 
@@ -402,18 +444,19 @@ impl Hub {
         counter.fetch_add(by as u32, Ordering::Relaxed);
     }
 
-    fn remove(&self, handle: &Arc<Handle>) {
+    fn remove(&self, handle: &Arc<Handle>, now: Instant) {
         let mut shard = self.shard(&handle.user);
-        let Some(sessions) = shard.get_mut(&handle.user) else { return };
+        let Some(sessions) = shard.users.get_mut(&handle.user) else { return };
         if let Some(index) = sessions.open.iter().position(|open| Arc::ptr_eq(open, handle)) {
             sessions.open.swap_remove(index);
             self.count(handle, -1);
         }
         if sessions.open.is_empty() {
-            shard.remove(&handle.user);
+            shard.users.remove(&handle.user);
+            shard.note_left(&handle.user, now);
             self.users.fetch_sub(1, Ordering::Relaxed);
-            if shard.len() * 4 < shard.capacity() {
-                shard.shrink_to_fit();
+            if shard.users.len() * 4 < shard.users.capacity() {
+                shard.users.shrink_to_fit();
             }
         }
     }
@@ -421,7 +464,7 @@ impl Hub {
     /// Leaves a signal for every session of a user; says how many there are.
     pub fn signal(&self, user: &UserId, signal: &Signal) -> u32 {
         let shard = self.shard(user);
-        let Some(sessions) = shard.get(user) else { return 0 };
+        let Some(sessions) = shard.users.get(user) else { return 0 };
         for handle in &sessions.open {
             handle.signal(signal.clone());
         }
@@ -431,7 +474,8 @@ impl Hub {
     /// Leaves a signal for one connection of a user; `false`: there is none.
     pub fn signal_connection(&self, user: &UserId, id: ConnectionId, signal: Signal) -> bool {
         let shard = self.shard(user);
-        let handle = shard.get(user).and_then(|sessions| sessions.open.iter().find(|open| open.id == id));
+        let handle =
+            shard.users.get(user).and_then(|sessions| sessions.open.iter().find(|open| open.id == id));
         handle.map(|handle| handle.signal(signal)).is_some()
     }
 
@@ -441,7 +485,7 @@ impl Hub {
         for index in 0..SHARDS {
             let handles: Vec<Arc<Handle>> = {
                 let shard = self.shards[index].lock().unwrap_or_else(PoisonError::into_inner);
-                shard.values().flat_map(|sessions| sessions.open.iter().cloned()).collect()
+                shard.users.values().flat_map(|sessions| sessions.open.iter().cloned()).collect()
             };
             for (nth, handle) in handles.iter().enumerate() {
                 handle.signal(signal(handle));
@@ -456,7 +500,21 @@ impl Hub {
 
     /// Open sessions of a user.
     pub fn connections_of(&self, user: &UserId) -> u32 {
-        self.shard(user).get(user).map_or(0, |sessions| sessions.open.len() as u32)
+        self.shard(user).users.get(user).map_or(0, |sessions| sessions.open.len() as u32)
+    }
+
+    /// Whether a user is there.
+    pub fn presence(&self, user: &UserId) -> Presence {
+        let shard = self.shard(user);
+        let Some(sessions) = shard.users.get(user) else {
+            return shard.left.get(user).map_or(Presence::Away, |at| Presence::Left(*at));
+        };
+        match sessions.open.iter().map(|open| open.opened_at).max() {
+            Some(since) => {
+                Presence::Open { visible: sessions.open.iter().any(|open| open.may_be_seen()), since }
+            }
+            None => Presence::Away,
+        }
     }
 
     /// A naive client's pong: the browser has these frames. Kept in memory only, to spare it a repetition.
@@ -525,7 +583,7 @@ pub struct Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.hub.remove(&self.handle);
+        self.hub.remove(&self.handle, crate::clock::now().instant);
     }
 }
 

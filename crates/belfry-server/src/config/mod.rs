@@ -9,7 +9,8 @@ mod tables;
 pub use crate::auth::{ApiKeyOptions, ApiKeySecret, PublicKeyOptions, Scope};
 pub use check::{Finding, Weight};
 pub use sections::{
-    Auth, Bus, BusUrl, Database, DatabaseUrl, Drain, Inbox, Kinds, Limits, Live, Log, LogFormat, Server,
+    Auth, Bus, BusUrl, Database, DatabaseUrl, Drain, Fallback, Inbox, Kinds, Limits, Live, Log, LogFormat,
+    Server,
 };
 
 use crate::auth::{JwksOptions, SecretOptions, VerifierOptions};
@@ -43,6 +44,8 @@ pub struct Config {
     pub limits: Limits,
     /// What stays in an inbox.
     pub inbox: Inbox,
+    /// What happens when nobody is there.
+    pub fallback: Fallback,
     /// How the server stops.
     pub drain: Drain,
     /// What is logged.
@@ -248,6 +251,7 @@ impl Config {
             live: Live::read(reader),
             limits: Limits::read(reader),
             inbox: Inbox::read(reader),
+            fallback: Fallback::read(reader),
             drain: Drain::read(reader),
             log: Log::read(reader),
         }

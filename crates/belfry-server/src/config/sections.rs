@@ -144,6 +144,31 @@ sections! {
         naive_backlog_age: Duration = form::DURATION;
         /// SSE's `retry:`.
         sse_retry: Duration = form::DURATION;
+        /// How long people count as there after they left.
+        linger: Duration = form::DURATION_OR_ZERO;
+        /// How long everybody counts as there after the start.
+        linger_after_start: Duration = form::DURATION_OR_ZERO;
+    }
+    /// What happens when nobody is there.
+    Fallback "fallback" {
+        /// Links that are paths lead here.
+        app_url: String = form::TEXT;
+        /// Receipts and unsubscribe links lead here.
+        public_url: String = form::TEXT;
+        /// Of quiet hours and mails of people without one.
+        time_zone: String = form::TEXT;
+        /// Calls to providers at once.
+        sends_in_flight_max: u32 = form::COUNT;
+        /// Notifications watched in memory.
+        watched_max: u32 = form::COUNT;
+        /// Between two tries of a provider that is paused.
+        probe_every: Duration = form::DURATION;
+        /// Percent of answers.
+        gone_percent_max: u32 = form::COUNT;
+        /// Fewer never stop the pruning.
+        gone_min: u32 = form::COUNT;
+        /// How far back answers count.
+        gone_window: Duration = form::DURATION;
     }
     /// Limits.
     Limits "limits" {

@@ -1,0 +1,232 @@
+use super::*;
+use belfry_protocol::Step;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn ladder(toml: &str) -> Ladder {
+    #[derive(serde::Deserialize)]
+    struct File {
+        ladder: Vec<Step>,
+    }
+    let file: File = toml::from_str(toml).expect("is TOML");
+    Ladder::from_publish(&file.ladder).expect("is sound")
+}
+
+fn linger(started: Instant) -> Linger {
+    Linger { after_close: 15 * SECOND, after_start: 60 * SECOND, started }
+}
+
+fn start() -> Instant {
+    crate::clock::now().instant
+}
+
+/// A node that has been up for an hour.
+fn later(started: Instant) -> Instant {
+    started + 3_600 * SECOND
+}
+
+fn begin_with(presence: impl Fn(Instant) -> Presence) -> Beginning {
+    let started = start();
+    let now = later(started);
+    begin(&Ladder::default(), presence(now), linger(started), now).expect("is watched")
+}
+
+#[test]
+fn somebody_at_a_visible_page_has_the_time_that_the_live_step_gives() {
+    let begun = begin_with(|now| Presence::Open { visible: true, since: now });
+    assert_eq!((begun.look_after, begun.live_failed, begun.stop_at), (5 * SECOND, false, Level::Displayed));
+    assert_eq!(begun.next_step, 1);
+}
+
+#[test]
+fn nobody_waits_for_a_hidden_page_to_be_looked_at() {
+    assert_eq!(begin_with(|now| Presence::Open { visible: false, since: now }).look_after, ABSENT_AFTER);
+    let started = start();
+    let now = later(started);
+    let received = ladder(
+        "ladder = [{ channel = \"live\", wait = \"5s\", until = \"received\" }, { channel = \"push\" }]",
+    );
+    let hidden = Presence::Open { visible: false, since: now };
+    let begun = begin(&received, hidden, linger(started), now).expect("is watched");
+    assert_eq!(begun.look_after, 5 * SECOND, "a hidden page can still receive");
+}
+
+#[test]
+fn who_is_away_gets_the_push_at_once_and_who_reloads_does_not() {
+    let away = begin_with(|_| Presence::Away);
+    assert_eq!((away.look_after, away.due_after, away.live_failed), (ABSENT_AFTER, ABSENT_AFTER, true));
+    let reloading = begin_with(|now| Presence::Left(now - SECOND));
+    assert_eq!(reloading.look_after, 14 * SECOND);
+    let nearly_gone = begin_with(|now| Presence::Left(now - 14 * SECOND));
+    assert_eq!(nearly_gone.look_after, 5 * SECOND, "no less than the live step gives");
+    assert_eq!(begin_with(|now| Presence::Left(now - 15 * SECOND)).look_after, ABSENT_AFTER);
+}
+
+#[test]
+fn nobody_is_absent_from_a_node_that_has_just_started() {
+    let started = start();
+    let now = started + 10 * SECOND;
+    let begun = begin(&Ladder::default(), Presence::Away, linger(started), now).expect("is watched");
+    assert_eq!(begun.look_after, 50 * SECOND);
+}
+
+#[test]
+fn a_long_live_step_is_written_down_after_a_minute_and_due_when_it_says() {
+    let started = start();
+    let now = later(started);
+    let slow =
+        ladder("ladder = [{ channel = \"live\", wait = \"2h\", until = \"seen\" }, { channel = \"push\" }]");
+    let open = Presence::Open { visible: true, since: started };
+    let begun = begin(&slow, open, linger(started), now).expect("is watched");
+    assert_eq!((begun.look_after, begun.due_after), (WATCHED_AT_MOST, 7_200 * SECOND));
+}
+
+#[test]
+fn a_ladder_that_ends_live_is_not_watched() {
+    let started = start();
+    let now = later(started);
+    let live = ladder("ladder = [{ channel = \"live\", wait = \"5s\", until = \"seen\" }]");
+    assert_eq!(begin(&live, Presence::Away, linger(started), now), None);
+    let until_sent = ladder("ladder = [{ channel = \"live\" }, { channel = \"push\" }]");
+    let open = Presence::Open { visible: true, since: started };
+    assert_eq!(begin(&until_sent, open, linger(started), now), None, "it was sent");
+    assert!(begin(&until_sent, Presence::Away, linger(started), now).is_some(), "it was not");
+}
+
+#[test]
+fn a_ladder_without_a_live_step_begins_at_once() {
+    let started = start();
+    let email = ladder("ladder = [{ channel = \"email\" }]");
+    let open = Presence::Open { visible: true, since: started };
+    let begun = begin(&email, open, linger(started), later(started)).expect("is watched");
+    assert_eq!((begun.look_after, begun.next_step, begun.live_failed), (Duration::ZERO, 0, false));
+}
+
+#[test]
+fn who_comes_back_meanwhile_has_the_whole_time_too() {
+    let published = start();
+    let step = Ladder::default().steps()[0];
+    let now = published + 15 * SECOND;
+    let back = |visible, since| look_again(&step, Presence::Open { visible, since }, published, now);
+    assert_eq!(back(true, now - SECOND), Some(4 * SECOND));
+    assert_eq!(back(true, now - 5 * SECOND), None);
+    assert_eq!(back(true, published - SECOND), None, "that session had it from the beginning");
+    assert_eq!(back(false, now - SECOND), None, "nobody looks at that page");
+    assert_eq!(look_again(&step, Presence::Away, published, now), None);
+}
+
+// ---- what happens next
+
+fn noon() -> Timestamp {
+    "2026-06-01T12:00:00Z".parse().expect("is a time")
+}
+
+fn decide(change: impl FnOnce(&mut Due<'_>), obstacle: &dyn Fn(Channel) -> Option<Obstacle>) -> Decision {
+    decide_on(&Ladder::default(), change, obstacle)
+}
+
+fn decide_on(
+    ladder: &Ladder,
+    change: impl FnOnce(&mut Due<'_>),
+    obstacle: &dyn Fn(Channel) -> Option<Obstacle>,
+) -> Decision {
+    let mut due = Due {
+        ladder,
+        step: 1,
+        last_failed: false,
+        suppressed: false,
+        gathered: false,
+        severity: Severity::Info,
+        expires_at: None,
+        held_until: None,
+        obstacle,
+    };
+    change(&mut due);
+    next_step(&due, noon())
+}
+
+fn free(_: Channel) -> Option<Obstacle> {
+    None
+}
+
+fn skipped(step: u32, channel: Channel, why: Obstacle) -> Skipped {
+    Skipped { step, channel, why }
+}
+
+#[test]
+fn after_the_live_step_comes_the_push_and_mail_only_if_that_failed() {
+    assert_eq!(decide(|_| {}, &free).next, Next::Send { step: 1 });
+    let after_push = decide(|due| due.step = 2, &free);
+    assert_eq!(after_push.next, stop(DeliveryState::Sent, "no further step applies"));
+    let failed = decide(|due| (due.step, due.last_failed) = (2, true), &free);
+    assert_eq!(failed.next, Next::Send { step: 2 });
+}
+
+#[test]
+fn a_step_without_an_address_goes_on_at_once_and_counts_as_failed() {
+    let no_push = |channel| (channel == Channel::Push).then_some(Obstacle::NoAddress);
+    let decision = decide(|_| {}, &no_push);
+    assert_eq!(decision.next, Next::Send { step: 2 });
+    assert_eq!(decision.skipped, [skipped(1, Channel::Push, Obstacle::NoAddress)]);
+    assert!(decision.last_failed);
+}
+
+#[test]
+fn a_ladder_without_any_way_ends_in_a_dead_letter() {
+    let decision = decide(|_| {}, &|_| Some(Obstacle::NoAddress));
+    assert_eq!(decision.next, stop(DeliveryState::DeadLettered, ""));
+    assert_eq!(decision.skipped.len(), 2);
+    let all_failed = decide(|due| (due.step, due.last_failed) = (3, true), &free);
+    assert_eq!(all_failed.next, stop(DeliveryState::DeadLettered, ""));
+}
+
+#[test]
+fn what_a_person_does_not_want_is_suppressed_and_not_dead() {
+    let unwanted = |channel| match channel {
+        Channel::Push => Some(Obstacle::Unwanted),
+        _ => Some(Obstacle::NoAddress),
+    };
+    assert!(matches!(decide(|_| {}, &unwanted).next, Next::Stop { state: DeliveryState::Suppressed, .. }));
+    let before = decide(|due| (due.step, due.last_failed, due.suppressed) = (3, true, true), &free);
+    assert!(matches!(before.next, Next::Stop { state: DeliveryState::Suppressed, .. }));
+    let no_push = |channel| (channel == Channel::Push).then_some(Obstacle::Unwanted);
+    assert_eq!(decide(|_| {}, &no_push).next, Next::Send { step: 2 }, "mail is wanted");
+}
+
+#[test]
+fn quiet_hours_defer_push_and_mail_but_not_past_the_end() {
+    let morning: Timestamp = "2026-06-02T07:00:00Z".parse().expect("is a time");
+    let wait = |until| Next::Wait { step: 1, until, why: Waiting::QuietHours };
+    assert_eq!(decide(|due| due.held_until = Some(morning), &free).next, wait(morning));
+    let end = morning - Duration::from_secs(3_600);
+    let expiring = decide(|due| (due.held_until, due.expires_at) = (Some(morning), Some(end)), &free);
+    assert_eq!(expiring.next, wait(end));
+    let over = decide(|due| due.expires_at = Some(noon()), &free);
+    assert!(matches!(over.next, Next::Stop { state: DeliveryState::Expired, .. }));
+    let hook = ladder("ladder = [{ channel = \"live\" }, { channel = \"webhook\" }]");
+    let decision = decide_on(&hook, |due| due.held_until = Some(morning), &free);
+    assert_eq!(decision.next, Next::Send { step: 1 }, "a webhook wakes nobody");
+}
+
+#[test]
+fn a_digest_waits_for_its_window_once() {
+    let hourly = ladder("ladder = [{ channel = \"live\" }, { channel = \"email\", digest = \"1h\" }]");
+    let one = noon() + Duration::from_secs(3_600);
+    assert_eq!(
+        decide_on(&hourly, |_| {}, &free).next,
+        Next::Wait { step: 1, until: one, why: Waiting::Digest }
+    );
+    assert_eq!(decide_on(&hourly, |due| due.gathered = true, &free).next, Next::Send { step: 1 });
+}
+
+#[test]
+fn a_live_step_further_down_only_takes_its_time() {
+    let turned = ladder(
+        "ladder = [{ channel = \"push\", wait = \"1m\", until = \"seen\" }, { channel = \"live\", wait = \"10s\", until = \"seen\" }, { channel = \"email\" }]",
+    );
+    let until = noon() + Duration::from_secs(10);
+    assert_eq!(
+        decide_on(&turned, |due| due.last_failed = true, &free).next,
+        Next::Wait { step: 2, until, why: Waiting::Live }
+    );
+}

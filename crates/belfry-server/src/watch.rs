@@ -1,0 +1,277 @@
+//! Notifications whose live step is running: what the night watch looks at when its time comes. It is memory only, and
+//! bounded. The truth is the log: everything above [`Watch::mark`] is read from it again after a restart, and after a
+//! flood that did not fit.
+
+use crate::kinds::Ladder;
+use belfry_protocol::{AlertId, Level, Seq, UserId};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::Notify;
+
+/// What all recipients of an alert share.
+#[derive(Debug)]
+pub struct WatchedAlert {
+    /// The alert.
+    pub id: AlertId,
+    /// Its ways out.
+    pub ladder: Ladder,
+    /// When it was published, or read again from the log.
+    pub published: Instant,
+}
+
+/// A notification that waits for its answer.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// The alert.
+    pub alert: Arc<WatchedAlert>,
+    /// For whom.
+    pub user: UserId,
+    /// Its number.
+    pub seq: Seq,
+    /// The level that ends the ladder.
+    pub stop_at: Level,
+    /// The step that runs if it is not reached.
+    pub next_step: u32,
+    /// The live step reached nobody.
+    pub live_failed: bool,
+    /// When that step is due: not before [`Watch::take`] hands it out.
+    pub due: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    by_time: BTreeMap<Instant, Vec<Watched>>,
+    count: usize,
+    /// How often each alert is watched, being looked at, or on its way here.
+    keys: BTreeMap<i64, u32>,
+    /// The oldest alert that did not fit.
+    missed: Option<i64>,
+    /// The newest alert heard of.
+    newest: i64,
+}
+
+/// Notifications whose live step is running.
+#[derive(Debug)]
+pub struct Watch {
+    inner: Mutex<Inner>,
+    limit: usize,
+    wake: Notify,
+}
+
+/// An alert on its way: the mark stays below it until this is dropped.
+#[derive(Debug)]
+pub struct Hold<'a> {
+    watch: &'a Watch,
+    key: i64,
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.watch.inner().release(self.key);
+    }
+}
+
+impl Inner {
+    fn keep(&mut self, key: i64) {
+        *self.keys.entry(key).or_insert(0) += 1;
+    }
+
+    fn release(&mut self, key: i64) {
+        if let Some(count) = self.keys.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                self.keys.remove(&key);
+            }
+        }
+    }
+}
+
+impl Watch {
+    /// Nothing is watched yet; everything in the log up to `newest` has been looked at or will be read from there.
+    pub fn new(limit: usize, newest: i64) -> Self {
+        Self { inner: Mutex::new(Inner { newest, ..Inner::default() }), limit, wake: Notify::new() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An alert is about to be stored.
+    pub fn hold(&self, id: AlertId) -> Hold<'_> {
+        let key = id.key();
+        let mut inner = self.inner();
+        inner.newest = inner.newest.max(key);
+        inner.keep(key);
+        Hold { watch: self, key }
+    }
+
+    /// Fan-outs are being expanded: the mark does not move until this is dropped.
+    pub fn hold_still(&self) -> Hold<'_> {
+        self.inner().keep(i64::MIN);
+        Hold { watch: self, key: i64::MIN }
+    }
+
+    /// Watches a notification until `look_at`. Beyond the limit it is read from the log later.
+    pub fn add(&self, watched: Watched, look_at: Instant) {
+        let key = watched.alert.id.key();
+        let mut inner = self.inner();
+        inner.newest = inner.newest.max(key);
+        if inner.count >= self.limit {
+            inner.missed = Some(inner.missed.map_or(key, |missed| missed.min(key)));
+            return;
+        }
+        inner.keep(key);
+        inner.count += 1;
+        let sooner = inner.by_time.first_key_value().is_none_or(|(first, _)| look_at < *first);
+        inner.by_time.entry(look_at).or_default().push(watched);
+        drop(inner);
+        if sooner {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Takes what is to be looked at by now, at most `limit`. Their alerts hold the mark until [`Watch::looked_at`].
+    pub fn take(&self, now: Instant, limit: usize) -> Vec<Watched> {
+        let mut inner = self.inner();
+        let mut taken = Vec::new();
+        while taken.len() < limit
+            && let Some(mut entry) = inner.by_time.first_entry()
+            && *entry.key() <= now
+        {
+            let room = limit - taken.len();
+            if entry.get().len() <= room {
+                taken.append(&mut entry.remove());
+            } else {
+                taken.extend(entry.get_mut().drain(..room));
+            }
+        }
+        inner.count -= taken.len();
+        taken
+    }
+
+    /// What was taken has its delivery, needs none, or was added again.
+    pub fn looked_at(&self, taken: &[Watched]) {
+        let mut inner = self.inner();
+        for watched in taken {
+            inner.release(watched.alert.id.key());
+        }
+    }
+
+    /// When to look next.
+    pub fn next_look(&self) -> Option<Instant> {
+        self.inner().by_time.first_key_value().map(|(at, _)| *at)
+    }
+
+    /// Everything in the log up to this key has been looked at.
+    pub fn mark(&self) -> i64 {
+        let inner = self.inner();
+        let held = inner.keys.first_key_value().map(|(key, _)| *key);
+        match [held, inner.missed].into_iter().flatten().min() {
+            Some(key) => key.saturating_sub(1),
+            None => inner.newest,
+        }
+    }
+
+    /// The oldest alert that did not fit, once there is room again: read the log from there.
+    pub fn take_missed(&self) -> Option<i64> {
+        let mut inner = self.inner();
+        if inner.count > self.limit / 2 {
+            return None;
+        }
+        inner.missed.take()
+    }
+
+    /// What was read from the log again did not come to its end: the rest begins with this alert.
+    pub fn missed(&self, key: i64) {
+        let mut inner = self.inner();
+        inner.missed = Some(inner.missed.map_or(key, |missed| missed.min(key)));
+    }
+
+    /// How many are watched.
+    pub fn len(&self) -> usize {
+        self.inner().count
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Waits until something is to be looked at earlier than what was known.
+    pub async fn woken(&self) {
+        self.wake.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use belfry_store::UnixMs;
+    use std::time::Duration;
+
+    fn id(ms: i64) -> AlertId {
+        AlertId::from_parts(AlertId::first_key_at(UnixMs(ms).0), 0)
+    }
+
+    fn watched(ms: i64, seq: u64, now: Instant) -> Watched {
+        let alert = WatchedAlert { id: id(ms), ladder: Ladder::default(), published: now };
+        Watched {
+            alert: Arc::new(alert),
+            user: UserId::new("ann").unwrap(),
+            seq: Seq(seq),
+            stop_at: Level::Displayed,
+            next_step: 1,
+            live_failed: false,
+            due: now,
+        }
+    }
+
+    #[test]
+    fn the_mark_stays_below_what_is_under_way() {
+        let (watch, now) = (Watch::new(10, 0), crate::clock::now().instant);
+        let first = watch.hold(id(1_000));
+        let second = watch.hold(id(2_000));
+        drop(second);
+        assert_eq!(watch.mark(), id(1_000).key() - 1);
+        watch.add(watched(1_000, 1, now), now);
+        drop(first);
+        assert_eq!(watch.mark(), id(1_000).key() - 1);
+        let taken = watch.take(now, 10);
+        assert_eq!(watch.mark(), id(1_000).key() - 1, "it is being looked at");
+        watch.looked_at(&taken);
+        assert_eq!(watch.mark(), id(2_000).key());
+        let still = watch.hold_still();
+        assert_eq!(watch.mark(), i64::MIN);
+        drop(still);
+    }
+
+    #[test]
+    fn what_does_not_fit_holds_the_mark_until_it_is_read_from_the_log() {
+        let (watch, now) = (Watch::new(2, 0), crate::clock::now().instant);
+        for seq in 1..=4 {
+            watch.add(watched(seq as i64 * 1_000, seq, now), now);
+        }
+        assert_eq!((watch.len(), watch.take_missed()), (2, None));
+        watch.looked_at(&watch.take(now, 1));
+        assert_eq!(watch.take_missed(), Some(id(3_000).key()));
+        watch.missed(id(4_000).key());
+        watch.looked_at(&watch.take(now, 1));
+        assert_eq!(watch.mark(), id(4_000).key() - 1);
+    }
+
+    #[test]
+    fn they_come_in_the_order_of_their_time_and_not_before_it() {
+        let (watch, now) = (Watch::new(10, 0), crate::clock::now().instant);
+        let second = Duration::from_secs(1);
+        watch.add(watched(1, 1, now), now + second * 2);
+        watch.add(watched(2, 2, now), now + second);
+        watch.add(watched(3, 3, now), now + second);
+        assert_eq!(watch.next_look(), Some(now + second));
+        assert!(watch.take(now, 10).is_empty());
+        let seqs = |taken: Vec<Watched>| taken.into_iter().map(|one| one.seq.0).collect::<Vec<_>>();
+        assert_eq!(seqs(watch.take(now + second * 3, 1)), [2]);
+        assert_eq!(seqs(watch.take(now + second * 3, 5)), [3, 1]);
+        assert!(watch.is_empty());
+    }
+}
