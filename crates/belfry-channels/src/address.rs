@@ -35,6 +35,8 @@ pub enum Address {
         p256dh: String,
         /// Its authentication secret, base64url.
         auth: String,
+        /// Which of our key pairs it was made with; `None`: the present one.
+        vapid_key_id: Option<String>,
     },
     /// An e-mail address.
     Email {
@@ -113,6 +115,7 @@ mod tests {
             endpoint: "https://push.example.net/wpush/v2/gAAAAABsecret-abcdef".to_owned(),
             p256dh: "p".to_owned(),
             auth: "a".to_owned(),
+            vapid_key_id: None,
         };
         assert_eq!(web_push.shortened(), "push.example.net/…abcdef");
         let email = Address::Email { address: "ann.miller@example.com".to_owned(), name: None };
