@@ -71,8 +71,8 @@ pub struct SubscriptionKeys {
     pub auth: String,
 }
 
-/// A push address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A push address. Its `Debug` shows the provider alone.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "provider", rename_all = "lowercase", deny_unknown_fields)]
 pub enum PushAddress {
@@ -118,6 +118,37 @@ pub enum PushAddress {
         #[schema(max_length = 128)]
         vapid_key_id: Option<String>,
     },
+}
+
+impl PushAddress {
+    /// Who carries it.
+    pub fn provider(&self) -> Provider {
+        match self {
+            Self::Fcm { .. } => Provider::Fcm,
+            Self::Apns { .. } => Provider::Apns,
+            Self::WebPush { .. } => Provider::WebPush,
+        }
+    }
+
+    /// What makes two registrations one address: the same token or endpoint with renewed keys, another topic or another
+    /// spelling is the same.
+    pub fn identity(&self) -> String {
+        match self {
+            Self::Fcm { token, installation_id } => match (token, installation_id) {
+                (Some(token), _) => format!("fcm:token:{token}"),
+                (None, id) => format!("fcm:installation:{}", id.as_deref().unwrap_or_default()),
+            },
+            Self::Apns { token, .. } => format!("apns:{}", token.to_ascii_lowercase()),
+            Self::WebPush { endpoint, .. } => format!("webpush:{endpoint}"),
+        }
+    }
+}
+
+/// Whoever knows an address can send to it: it is not for logs.
+impl std::fmt::Debug for PushAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PushAddress({})", self.provider().as_str())
+    }
 }
 
 /// The body of `PUT /v1/devices/{device_id}`: registers an address, and moves it here from whoever had it.

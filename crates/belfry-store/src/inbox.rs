@@ -82,6 +82,11 @@ impl<'a> Snapshot<'a> {
         crate::groups::of_user(self.conn, self.view.core.key)
     }
 
+    /// The user's devices.
+    pub(crate) fn devices(&self) -> Sql<Vec<crate::DeviceRow>> {
+        crate::devices::of_user(self.conn, self.view.core.key)
+    }
+
     fn level(&self, code: u8, seq: u64) -> Option<Level> {
         state::level_from(code.max(u8::from(self.view.received.contains(seq))))
     }

@@ -256,6 +256,8 @@ impl Inner {
                 user: users::row(&id, &view.core, standing),
                 settings: view.core.profile.settings(),
                 groups: snapshot.groups()?,
+                preferences: view.core.profile.preferences().clone(),
+                devices: snapshot.devices()?,
                 items,
                 next,
             })

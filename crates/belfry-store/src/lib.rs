@@ -8,6 +8,7 @@ mod announcements;
 mod backup;
 mod changes;
 mod checkpoint;
+mod devices;
 mod error;
 mod expiry;
 mod fanouts;
@@ -18,8 +19,10 @@ mod inbox;
 mod inner;
 mod memory;
 mod notifications;
+mod preferences;
 mod publishing;
 mod ranges;
+mod reach;
 mod readers;
 mod receipts;
 mod recipients;
@@ -28,6 +31,7 @@ mod retention;
 mod schema;
 mod settle;
 mod shared;
+mod signing_keys;
 mod state;
 mod txn;
 mod types;
@@ -35,9 +39,12 @@ mod users;
 mod writer;
 
 pub use backup::backup_file;
+pub use devices::{DeviceAnswer, DeviceError, DeviceMove, DeviceRow, MoveDirection, NewDevice, Registered};
+pub use reach::Recipient;
 pub use schema::{schema_version, sqlite_version};
 pub use types::*;
 
+use belfry_protocol::preferences::Preferences;
 use belfry_protocol::user::UserProfile;
 use belfry_protocol::{AlertId, DoNotDisturb, GroupId, StateChange, UserId};
 use inbox::Snapshot;
@@ -272,6 +279,110 @@ impl Store {
     /// The user's settings.
     pub async fn settings(&self, user: &UserId, now: UnixMs) -> Result<Settings, StoreError> {
         Ok(self.inner.core(user, now).await?.profile.settings())
+    }
+
+    // ---- how a person can be reached
+
+    /// Registers a device, making the user where it is new. An address that another device has, of this user or of
+    /// another, moves here. A user has at most 20 devices.
+    pub async fn put_device(
+        &self,
+        user: &UserId,
+        device: NewDevice,
+        now: UnixMs,
+    ) -> Result<Registered, DeviceError> {
+        let user = user.clone();
+        let put = self.inner.writer.write(move |txn| devices::put(txn, &user, &device, now.0)).await?;
+        put.ok_or(DeviceError::TooMany)
+    }
+    /// A user's devices, in order of their ids.
+    pub async fn devices(&self, user: &UserId) -> Result<Vec<DeviceRow>, StoreError> {
+        let user = user.clone();
+        self.inner.readers.read(move |conn| devices::list(conn, &user)).await
+    }
+    /// The last addresses that came to a user from other people or went to them, newest first.
+    pub async fn device_moves(&self, user: &UserId) -> Result<Vec<DeviceMove>, StoreError> {
+        let user = user.clone();
+        self.inner.readers.read(move |conn| devices::moves(conn, &user)).await
+    }
+    /// Forgets a device. `false`: there was none.
+    pub async fn delete_device(&self, user: &UserId, device: &str) -> Result<bool, StoreError> {
+        self.forget_address(user, device, None).await
+    }
+    /// Forgets a device whose address is gone. `false`: there is none, or it was registered after that moment: then
+    /// what the provider said is about an older address.
+    pub async fn forget_address(
+        &self,
+        user: &UserId,
+        device: &str,
+        unless_registered_after: Option<UnixMs>,
+    ) -> Result<bool, StoreError> {
+        let (user, device) = (user.clone(), device.to_owned());
+        let body =
+            move |txn: &mut txn::Txn<'_>| devices::delete(txn.conn, &user, &device, unless_registered_after);
+        self.inner.writer.write(body).await
+    }
+    /// Notes what a provider said to a push.
+    pub async fn device_answered(
+        &self,
+        user: &UserId,
+        device: &str,
+        answer: DeviceAnswer,
+        now: UnixMs,
+    ) -> Result<(), StoreError> {
+        let (user, device) = (user.clone(), device.to_owned());
+        let body = move |txn: &mut txn::Txn<'_>| devices::answered(txn.conn, &user, &device, &answer, now.0);
+        self.inner.writer.write(body).await
+    }
+    /// Keeps mail from an address, until [`Store::put_user`] gives one again. `false`: it is not the user's any more.
+    pub async fn suppress_email(
+        &self,
+        user: &UserId,
+        address: &str,
+        reason: &str,
+    ) -> Result<bool, StoreError> {
+        let (user, address, reason) = (user.clone(), address.to_owned(), reason.to_owned());
+        let body = move |txn: &mut txn::Txn<'_>| preferences::suppress_email(txn, &user, &address, &reason);
+        self.inner.writer.write(body).await
+    }
+    /// What a user wants by which way.
+    pub async fn preferences(&self, user: &UserId, now: UnixMs) -> Result<Preferences, StoreError> {
+        Ok(self.inner.core(user, now).await?.profile.preferences().clone())
+    }
+    /// Replaces a user's preferences; answers the settings with their new revision.
+    pub async fn set_preferences(
+        &self,
+        user: &UserId,
+        preferences: Preferences,
+        now: UnixMs,
+    ) -> Result<Settings, StoreError> {
+        let user = user.clone();
+        self.inner.writer.write(move |txn| preferences::set(txn, &user, preferences, now.0)).await
+    }
+    /// Turns e-mail off for one category. `None`: it is off already, or there is no such user.
+    pub async fn unsubscribe(
+        &self,
+        user: &UserId,
+        category: &str,
+        now: UnixMs,
+    ) -> Result<Option<Settings>, StoreError> {
+        let (user, category) = (user.clone(), category.to_owned());
+        self.inner.writer.write(move |txn| preferences::unsubscribe(txn, &user, &category, now.0)).await
+    }
+    /// These people with everything a delivery asks of them, in this order and each once; those who are not known are
+    /// left out.
+    pub async fn recipients(&self, users: &[UserId]) -> Result<Vec<Recipient>, StoreError> {
+        reach::recipients(&self.inner, users).await
+    }
+    /// The signing key of this name, the same on every node: the offered one where there was none before.
+    pub async fn signing_key(
+        &self,
+        name: &str,
+        offered: [u8; 32],
+        now: UnixMs,
+    ) -> Result<[u8; 32], StoreError> {
+        let name = name.to_owned();
+        self.inner.writer.write(move |txn| signing_keys::get_or_keep(txn.conn, &name, offered, now.0)).await
     }
 
     /// Replaces a group's members (at most 10,000 in a call), making the group where it is new.

@@ -4,6 +4,7 @@
 use crate::ranges::Ranges;
 use crate::state::{READ, SEEN, counts};
 use crate::{Content, Heads, Settings, Standing, Unread};
+use belfry_protocol::preferences::{ChannelChoices, Preferences};
 use belfry_protocol::user::UserProfile;
 use belfry_protocol::{AlertId, DoNotDisturb, Epoch, Seq, UserId};
 use std::collections::{BTreeMap, HashMap};
@@ -50,9 +51,22 @@ pub(crate) struct Profile {
     pub(crate) profile: UserProfile,
     pub(crate) do_not_disturb: DoNotDisturb,
     pub(crate) settings_rev: u64,
+    /// `None`: everything is wanted, as with most people.
+    pub(crate) preferences: Option<Arc<Preferences>>,
+    /// Why no mail goes to the address of the profile.
+    pub(crate) email_suppressed: Option<Arc<str>>,
 }
 
+/// Everything is wanted.
+static ALL_WANTED: Preferences =
+    Preferences { default: ChannelChoices { push: None, email: None }, categories: BTreeMap::new() };
+
 impl Profile {
+    /// What the user wants by which way.
+    pub(crate) fn preferences(&self) -> &Preferences {
+        self.preferences.as_deref().unwrap_or(&ALL_WANTED)
+    }
+
     /// As callers see it.
     pub(crate) fn settings(&self) -> Settings {
         Settings {

@@ -2,6 +2,7 @@
 
 pub use belfry_protocol::frame::Heads;
 use belfry_protocol::inbox::ChangedTo;
+use belfry_protocol::preferences::Preferences;
 use belfry_protocol::user::UserProfile;
 use belfry_protocol::{
     Action, AlertId, Audience, DoNotDisturb, Epoch, ItemState, Level, Seq, Severity, Stream, UserId,
@@ -519,6 +520,10 @@ pub struct UserExport {
     pub settings: Settings,
     /// The groups they are in.
     pub groups: Vec<String>,
+    /// What they want by which way.
+    pub preferences: Preferences,
+    /// Where a push goes.
+    pub devices: Vec<crate::DeviceRow>,
     /// Items, newest first, archived and left ones too.
     pub items: Vec<ItemRow>,
     /// For `before` of the next page.

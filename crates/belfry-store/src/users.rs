@@ -21,7 +21,7 @@ pub(crate) fn load(conn: &Connection, user: &UserId) -> Sql<Option<(Core, Receip
     let mut select = conn.prepare_cached(
         "SELECT user_key, epoch_part, head, unread, items, gone_items, newest_alert, all_from, all_read_up_to, \
          all_read_version, received, received_all, created_at, revoke_before, email, locale, time_zone, name, \
-         do_not_disturb, settings_rev, all_late_from FROM users WHERE id = ?1",
+         do_not_disturb, settings_rev, all_late_from, preferences, email_suppressed FROM users WHERE id = ?1",
     )?;
     let found = select.query_row([user.as_str()], read).optional()?;
     let Some((mut core, receipts)) = found else {
@@ -46,6 +46,11 @@ fn read(row: &Row<'_>) -> Sql<(Core, Receipts)> {
             None => DoNotDisturb::default(),
         },
         settings_rev: row.get::<_, i64>(19)? as u64,
+        preferences: match row.get_ref(21)?.as_str_or_null()? {
+            Some(json) => Some(Arc::new(serde_json::from_str(json).map_err(|error| unreadable(21, error))?)),
+            None => None,
+        },
+        email_suppressed: row.get_ref(22)?.as_str_or_null()?.map(Arc::from),
     };
     let all_from = row.get::<_, i64>(7)? as u64;
     let late_from = row.get::<_, Option<i64>>(20)?.map_or(all_from, |seq| seq as u64);
@@ -148,12 +153,14 @@ pub(crate) fn put(txn: &mut Txn<'_>, user: &UserId, profile: UserProfile, now: i
         known.settings_rev += 1;
     }
     known.profile = profile;
+    // The application stands for the address it gives.
+    known.email_suppressed = None;
     let core = work.core.clone();
     let known = &core.profile;
     txn.conn
         .prepare_cached(
-            "UPDATE users SET email = ?2, locale = ?3, time_zone = ?4, name = ?5, settings_rev = ?6 \
-             WHERE user_key = ?1",
+            "UPDATE users SET email = ?2, locale = ?3, time_zone = ?4, name = ?5, settings_rev = ?6, \
+             email_suppressed = NULL WHERE user_key = ?1",
         )?
         .execute(params![
             core.key,
@@ -226,6 +233,7 @@ pub(crate) fn erase(txn: &mut Txn<'_>, user: &UserId) -> Sql<bool> {
         conn.prepare_cached(&format!("DELETE FROM {table} WHERE user_key = ?1"))?.execute([key])?;
     }
     crate::groups::forget_user(conn, key)?;
+    crate::devices::forget_user(conn, key)?;
     conn.prepare_cached("DELETE FROM users WHERE user_key = ?1")?.execute([key])?;
     let work = txn.held(user);
     work.erased = true;

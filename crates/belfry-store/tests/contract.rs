@@ -23,6 +23,8 @@ macro_rules! contract {
 mod announcements;
 #[path = "contract/crashes.rs"]
 mod crashes;
+#[path = "contract/devices.rs"]
+mod devices;
 #[path = "contract/fanouts.rs"]
 mod fanouts;
 #[path = "contract/faults.rs"]
@@ -35,6 +37,8 @@ mod inboxes;
 mod model;
 #[path = "contract/operation.rs"]
 mod operation;
+#[path = "contract/preferences.rs"]
+mod preferences;
 #[path = "contract/publishing.rs"]
 mod publishing;
 #[path = "contract/receipts.rs"]
