@@ -17,6 +17,12 @@ impl Session {
             return;
         }
         let after = Heads { user: cursor.user, all: cursor.all };
+        let head = self.standing.head;
+        let opens = matches!(self.phase, Phase::AwaitingResume { .. });
+        if opens && !self.speaks.v1() && (after.user > head.user || after.all > head.all) {
+            self.reset(ResetReason::AboveHead);
+            return;
+        }
         self.sent = after;
         self.begin_backlog(Backlog { max: resume.max, ..Backlog::from(after) });
     }

@@ -481,13 +481,25 @@ fn a_plain_client_is_never_left_behind_by_a_new_numbering() {
     session.on_read(ReadResult::Items(page), now);
     assert_eq!(said(&mut session), ["ForgetHints", "read Standing", "read Items", "alert 7 unread 0"]);
     assert!(session.wants_signals());
+}
 
+#[test]
+fn a_plain_client_whose_position_means_nothing_gets_what_a_newcomer_gets_and_nothing_twice() {
     let foreign = wire::cursor(Epoch { store: 9, user: 9 }, heads(1, 0)).to_string();
-    let mut session = open(Speaks::NaiveEvents, Some(foreign), standing(3, 0, 3), now);
-    session.on_read(ReadResult::Standing(standing(3, 0, 3)), now);
-    let page = ItemsPage { items: vec![item(2), item(3)], reached: heads(3, 0), more: false };
-    session.on_read(ReadResult::Items(page), now);
-    assert_eq!(said(&mut session)[3..], ["read Items", "alert 2 unread 3", "alert 3 unread 3"]);
+    let above = wire::cursor(EPOCH, heads(50, 0)).to_string();
+    for cursor in [foreign, above, "nonsense".to_owned()] {
+        let now = now();
+        let mut session = open(Speaks::NaiveEvents, Some(cursor), standing(3, 0, 3), now);
+        session.on_read(ReadResult::Standing(standing(4, 0, 4)), now);
+        let page = ItemsPage { items: vec![item(2), item(3), item(4)], reached: heads(4, 0), more: false };
+        session.on_read(ReadResult::Items(page), now);
+        session.on_signal(alert(4), now);
+        session.on_signal(alert(5), now);
+        assert_eq!(
+            said(&mut session)[3..],
+            ["read Items", "alert 2 unread 4", "alert 3 unread 4", "alert 4 unread 4", "alert 5 unread 5"]
+        );
+    }
 }
 
 #[test]
