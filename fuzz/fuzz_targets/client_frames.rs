@@ -59,6 +59,8 @@ struct World {
     queued: bool,
     refuse_next: bool,
     closed: bool,
+    /// The socket refused a frame that cannot be told again, and the edge let go of it.
+    gone: bool,
     traffic: Traffic,
     /// Where the client stands; `None`: a plain client before its first alert.
     at: Heads,
@@ -165,12 +167,7 @@ impl World {
             revoke_before: None,
         };
         let session = Session::open(opening, connected, rules(), now);
-        let parsed = cursor.as_deref().and_then(|text| text.parse::<Cursor>().ok());
-        let at = match (speaks, parsed.filter(|parsed| parsed.epoch == EPOCH)) {
-            (Speaks::Naive, _) => Heads { user: Seq(2), all: Seq(0) },
-            (_, Some(cursor)) => Heads { user: cursor.user, all: cursor.all },
-            (_, None) => head,
-        };
+        let at = Self::starts_at(speaks, cursor.as_deref(), head);
         let mut world = Self {
             session,
             speaks,
@@ -185,6 +182,7 @@ impl World {
             queued: false,
             refuse_next: false,
             closed: false,
+            gone: false,
             traffic: Traffic::default(),
             at,
             from: Some(at),
@@ -196,6 +194,20 @@ impl World {
         }
         world.perform();
         world
+    }
+
+    /// Where a client stands that opens with this position. A plain one has no list to reset: with a position that
+    /// means nothing it gets what a newcomer gets, and so it may get again what another connection brought.
+    fn starts_at(speaks: Speaks, cursor: Option<&str>, head: Heads) -> Heads {
+        let newcomer = Heads { user: Seq(2), all: Seq(0) };
+        let known = cursor.and_then(|text| text.parse::<Cursor>().ok()).filter(|known| known.epoch == EPOCH);
+        match (speaks, known) {
+            (Speaks::Naive, _) => newcomer,
+            (Speaks::NaiveEvents, Some(known)) if known.user > head.user || known.all > head.all => newcomer,
+            (_, Some(known)) => Heads { user: known.user, all: known.all },
+            (Speaks::NaiveEvents, None) if cursor.is_some() => newcomer,
+            (_, None) => head,
+        }
     }
 
     fn head(&self) -> Heads {
@@ -241,6 +253,9 @@ impl World {
     }
 
     fn carry_out(&mut self, output: Output) -> bool {
+        if self.gone {
+            return false;
+        }
         if matches!(output, Output::Frame { .. } | Output::Alert { .. } | Output::Ping(_) | Output::Comment) {
             assert!(!self.closed, "sent after the close: {output:?}");
         }
@@ -249,7 +264,7 @@ impl World {
                 if std::mem::take(&mut self.refuse_next) {
                     match before {
                         Some(before) => self.session.lag(before),
-                        None => self.closed = true,
+                        None => (self.closed, self.gone) = (true, true),
                     }
                     return before.is_some();
                 }
@@ -312,7 +327,9 @@ impl World {
     /// From now on it stands where it asked to go on from.
     fn go_back(&mut self) {
         if let Some(asked) = self.asked.take() {
-            self.at = asked;
+            // A position above the head means nothing to a plain client: it goes on with what comes.
+            let head = if self.v1() { asked } else { self.head() };
+            self.at = Heads { user: asked.user.min(head.user), all: asked.all.min(head.all) };
             self.from = None;
         }
     }
@@ -376,9 +393,13 @@ impl World {
         let outputs = self.session.take_outputs();
         if let Ok(ParsedFrame::Known(ClientFrame::Resume(resume))) = ClientFrame::parse(text)
             && let Some(cursor) = resume.cursor.and_then(|text| text.parse::<Cursor>().ok())
-            && cursor.epoch == self.epoch
+            && (cursor.epoch == self.epoch || self.v1())
         {
+            // During a read it is answered later, and the epoch may be that of the position by then.
             self.asked = Some(Heads { user: cursor.user, all: cursor.all });
+            if !self.v1() {
+                self.from = None;
+            }
             if outputs.iter().any(|output| matches!(output, Output::ForgetHints)) {
                 self.go_back();
             }
@@ -510,6 +531,9 @@ impl World {
     }
 
     fn step(&mut self, line: &str) {
+        if self.gone {
+            return;
+        }
         match line.bytes().next() {
             Some(b'{' | b'[' | b'"') => self.say(line),
             Some(b'b') if !matches!(self.speaks, Speaks::V1Events | Speaks::NaiveEvents) => {
@@ -544,21 +568,27 @@ impl World {
         self.perform();
     }
 
-    /// Everything comes to rest: the client must have been told everything.
-    fn settle(&mut self) {
-        self.refuse_next = false;
+    /// The socket, the store and the hub answer until nothing is left, and time passes.
+    fn come_to_rest(&mut self) {
         for _ in 0..self.user.len() + self.all.len() + 20 {
             for line in ["d", "r9", "h", "t3"] {
-                self.step(line);
                 if self.closed {
                     return;
                 }
+                self.step(line);
             }
         }
-        // A client that never says where it stands goes live after the wait.
-        for line in ["t5", "h", "r9", "r9", "r9", "t3"] {
-            self.step(line);
-        }
+    }
+
+    /// Everything comes to rest: the client must have been told everything.
+    fn settle(&mut self) {
+        self.refuse_next = false;
+        self.come_to_rest();
+        // A client that never says where it stands goes live after the wait, and all that waited comes then.
+        self.step("t5");
+        self.come_to_rest();
+        // The last tick may have been that of a heartbeat, which reads.
+        self.step("r9");
         if self.closed {
             return;
         }
