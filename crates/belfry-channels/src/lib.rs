@@ -5,6 +5,7 @@
 //! [`SendError`] whose [`Action`] is what the caller does next. It keeps nothing but connections and credentials.
 
 mod address;
+pub mod email;
 mod notice;
 mod outcome;
 
