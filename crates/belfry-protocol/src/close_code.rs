@@ -90,7 +90,7 @@ close_codes! {
         "Get a fresh token and reconnect, or send `authenticate` before it expires.";
     /// The token was revoked.
     TokenRevoked = 4403, "token-revoked",
-        "The token was issued at or before the moment the back end revoked.",
+        "The token was issued at or before the moment the back end revoked, or with a key that was revoked.",
         "Sign in again.";
     /// The user is blocked.
     UserBlocked = 4501, "user-blocked",

@@ -62,6 +62,8 @@ fixtures! {
     UnreadCount: "http.unread-count";
     AckBody: "http.ack-body.ids", "http.ack-body.range";
     AuthenticateAnswer: "http.authenticate-answer";
+    RevokedKey: "http.revoked-key";
+    RevokedKeys: "http.revoked-keys";
     DoNotDisturb: "http.do-not-disturb", "http.do-not-disturb.until";
     Health: "http.health";
     BackupBody: "http.backup-body";

@@ -109,6 +109,10 @@ text_id!(
     /// A set of users that the application keeps in Belfry, for example a family.
     GroupId
 );
+text_id!(
+    /// The name of a key that signs users' tokens: `kid` in a token's header.
+    KeyId
+);
 
 /// An alert's id: a UUIDv7 (RFC 9562) whose first 63 free bits order alerts by acceptance.
 ///

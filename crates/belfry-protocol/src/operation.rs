@@ -1,5 +1,6 @@
 //! What an operator, a load balancer and a live page ask of the server itself.
 
+use crate::id::KeyId;
 use crate::problem::Problem;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,26 @@ pub struct BackupLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub problem: Option<Problem>,
+}
+
+/// A key whose tokens are refused: the answer to `PUT /v1/revoked-keys/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RevokedKey {
+    /// The key's `kid`.
+    pub id: KeyId,
+    /// When it was revoked first.
+    #[cfg_attr(test, ts(type = "string"))]
+    #[schema(value_type = String, format = DateTime)]
+    pub revoked_at: Timestamp,
+}
+
+/// The answer to `GET /v1/revoked-keys`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RevokedKeys {
+    /// In order of their ids.
+    pub keys: Vec<RevokedKey>,
 }
 
 /// The answer to `POST /v1/connections/{id}/authenticate`.

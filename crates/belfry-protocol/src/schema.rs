@@ -42,6 +42,8 @@ macro_rules! every_root {
             crate::inbox::UnreadCount,
             crate::inbox::AckBody,
             crate::operation::AuthenticateAnswer,
+            crate::operation::RevokedKey,
+            crate::operation::RevokedKeys,
             crate::do_not_disturb::DoNotDisturb,
             crate::operation::Health,
             crate::operation::BackupBody,

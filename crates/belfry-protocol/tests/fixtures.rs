@@ -38,6 +38,8 @@ fn for_type(fixture: &Fixture, check: &impl Check) {
         "UnreadCount" => check.run::<inbox::UnreadCount>(fixture),
         "AckBody" => check.run::<inbox::AckBody>(fixture),
         "AuthenticateAnswer" => check.run::<operation::AuthenticateAnswer>(fixture),
+        "RevokedKey" => check.run::<operation::RevokedKey>(fixture),
+        "RevokedKeys" => check.run::<operation::RevokedKeys>(fixture),
         "DoNotDisturb" => check.run::<DoNotDisturb>(fixture),
         "Health" => check.run::<operation::Health>(fixture),
         "BackupBody" => check.run::<operation::BackupBody>(fixture),

@@ -38,6 +38,9 @@ impl App {
         let started = clock::now();
         let store = Store::open(config.store_options(), started.unix_ms()).await?;
         let verifier = Arc::new(Verifier::new(config.verifier_options())?);
+        for (key, _) in store.revoked_keys().await? {
+            verifier.set_key_revoked(key.as_str(), true);
+        }
         let gate = gate(&config, Arc::clone(&verifier))?;
         let kinds = kinds(&config)?;
         let limits = &config.limits;

@@ -5,7 +5,7 @@ use crate::hub::{LiveChange, Signal};
 use crate::metrics::Counter;
 use crate::services::Services;
 use belfry_protocol::inbox::ChangedTo;
-use belfry_protocol::{AlertId, CloseCode, Cursor, DoNotDisturb, StateChange, UserId};
+use belfry_protocol::{AlertId, CloseCode, Cursor, DoNotDisturb, KeyId, StateChange, UserId};
 use belfry_store::{
     AllChange, Recalled, Selection, Settings, StateChanged, StoreError, Swept, UnixMs, UserChange,
 };
@@ -96,6 +96,24 @@ impl Services {
         // Stored first: whoever connects from now on reads it after registering, whoever was here is told.
         self.store.revoke_before(user, before, now.unix_ms()).await?;
         Ok(self.hub.signal(user, &Signal::Revoked(before)))
+    }
+
+    /// Refuses tokens of this signing key from now on and ends sessions that stand on one. Answers since when.
+    pub async fn revoke_key(&self, key: &KeyId, now: Now) -> Result<UnixMs, StoreError> {
+        let since = self.store.revoke_key(key, now.unix_ms()).await?;
+        // Before the sessions are told: whoever is verified but not in the hub yet looks once more after registering.
+        self.gate.verifier().set_key_revoked(key.as_str(), true);
+        let kid: Arc<str> = key.as_str().into();
+        self.hub.broadcast(|_| Signal::KeyRevoked(Arc::clone(&kid))).await;
+        tracing::warn!(key.id = %key, "tokens of a signing key are refused from now on");
+        Ok(since)
+    }
+
+    /// Takes the revocation of a key back. `false`: there was none.
+    pub async fn restore_key(&self, key: &KeyId) -> Result<bool, StoreError> {
+        let restored = self.store.restore_key(key).await?;
+        self.gate.verifier().set_key_revoked(key.as_str(), false);
+        Ok(restored)
     }
 
     /// Erases a user and ends their sessions. `false`: there was none.

@@ -93,12 +93,16 @@ pub enum Signal {
     Close(CloseCode, &'static str),
     /// Tokens issued at or before this are refused from now on.
     Revoked(UnixMs),
+    /// Tokens of the signing key with this name are refused from now on.
+    KeyRevoked(Arc<str>),
     /// A cookie token was renewed over HTTP: the session lives until then.
     Renewed {
         /// The new token's end.
         expires_at: Option<UnixMs>,
         /// When it was issued.
         issued_at: Option<UnixMs>,
+        /// The name of the key that signed it.
+        kid: Option<Arc<str>>,
     },
     /// The server is going away: tell the client when to come back, close at `close_at`.
     Drain {
@@ -124,6 +128,7 @@ impl Signal {
     fn supersedes(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Revoked(before), Self::Revoked(other)) => before >= other,
+            (Self::KeyRevoked(key), Self::KeyRevoked(other)) => key == other,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
@@ -625,11 +630,14 @@ mod tests {
         for round in [5, 9, 7] {
             handle.signal(Signal::Settings(Arc::default()));
             handle.signal(Signal::Revoked(UnixMs(round)));
+            handle.signal(Signal::KeyRevoked(if round == 9 { "b" } else { "a" }.into()));
         }
-        let revoked: Vec<i64> = std::iter::from_fn(|| handle.next_order())
-            .filter_map(|order| if let Signal::Revoked(before) = order { Some(before.0) } else { None })
-            .collect();
-        assert_eq!(revoked, [9, 7]);
+        let orders: Vec<Signal> = std::iter::from_fn(|| handle.next_order()).collect();
+        let before = |order: &Signal| if let Signal::Revoked(before) = order { Some(before.0) } else { None };
+        assert_eq!(orders.iter().filter_map(before).collect::<Vec<_>>(), [9, 7]);
+        let key =
+            |order: &Signal| if let Signal::KeyRevoked(key) = order { Some(Arc::clone(key)) } else { None };
+        assert_eq!(orders.iter().filter_map(key).collect::<Vec<_>>(), ["b".into(), "a".into()]);
         assert!(matches!(handle.next(), Next::Nothing));
     }
 }

@@ -99,6 +99,7 @@ fn a_server_that_is_not_there_is_exit_code_3() {
     for arguments in [
         &["trace", "0199c2f0-0000-7000-8000-000000000001"] as &[&str],
         &["revoke", "--user", "ann"],
+        &["revoke", "--kid", "k"],
         &["publish", "--user", "ann", "--kind", "k"],
     ] {
         let mut arguments = arguments.to_vec();

@@ -231,6 +231,23 @@ fn a_revoked_token_opens_nothing_any_more() {
 }
 
 #[test]
+fn a_signing_key_is_revoked_and_taken_back() {
+    let dev = Dev::start();
+    assert_eq!(dev.json(&["revoke", "--kid", "signer/1", "--json"])["id"], "signer/1");
+    let undo = ["revoke", "--kid", "signer/1", "--undo"];
+    assert!(dev.run(&undo).status.success());
+    assert_eq!(dev.run(&undo).status.code(), Some(4), "it is not revoked any more");
+    for wrong in [
+        &["revoke"] as &[&str],
+        &["revoke", "--kid", "k", "--user", "ann"],
+        &["revoke", "--user", "ann", "--undo"],
+        &["revoke", "--kid", "k", "--before", "2026-01-01T00:00:00Z"],
+    ] {
+        assert_eq!(dev.run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
 fn a_backup_is_made_beside_the_running_server_and_opens() {
     let dev = Dev::start();
     assert!(dev.run(&["publish", "--user", "ann", "--kind", "greeting"]).status.success());

@@ -28,6 +28,7 @@ mod receipts;
 mod recipients;
 mod recovery;
 mod retention;
+mod revoked_keys;
 mod schema;
 mod settle;
 mod shared;
@@ -46,7 +47,7 @@ pub use types::*;
 
 use belfry_protocol::preferences::Preferences;
 use belfry_protocol::user::UserProfile;
-use belfry_protocol::{AlertId, DoNotDisturb, GroupId, StateChange, UserId};
+use belfry_protocol::{AlertId, DoNotDisturb, GroupId, KeyId, StateChange, UserId};
 use inbox::Snapshot;
 use inner::Inner;
 use std::path::Path;
@@ -265,6 +266,20 @@ impl Store {
     pub async fn revoke_before(&self, user: &UserId, before: UnixMs, now: UnixMs) -> Result<(), StoreError> {
         let user = user.clone();
         self.inner.writer.write(move |txn| users::revoke_before(txn, &user, before, now.0)).await
+    }
+    /// Refuses tokens of this signing key; answers when it was revoked first.
+    pub async fn revoke_key(&self, key: &KeyId, now: UnixMs) -> Result<UnixMs, StoreError> {
+        let key = key.clone();
+        self.inner.writer.write(move |txn| revoked_keys::revoke(txn, &key, now.0)).await
+    }
+    /// Takes the revocation of a key back. `false`: there was none.
+    pub async fn restore_key(&self, key: &KeyId) -> Result<bool, StoreError> {
+        let key = key.clone();
+        self.inner.writer.write(move |txn| revoked_keys::restore(txn, &key)).await
+    }
+    /// The revoked keys in order of their ids, and since when.
+    pub async fn revoked_keys(&self) -> Result<Vec<(KeyId, UnixMs)>, StoreError> {
+        self.inner.readers.read(revoked_keys::all).await
     }
     /// Sets do-not-disturb; answers the state and its new revision.
     pub async fn set_do_not_disturb(

@@ -142,6 +142,21 @@ impl Caller {
         self.minter.mint(token).expose_secret().to_owned()
     }
 
+    /// A token that is valid for an hour and names the key that signed it.
+    pub fn token_of_key(&self, user: &str, kid: &str) -> String {
+        let secret = SecretString::from(self.secret.clone());
+        let options = VerifierOptions {
+            secrets: vec![SecretOptions { kid: Some(kid.to_owned()), secret }],
+            ..VerifierOptions::default()
+        };
+        let minter = Minter::new(&options).expect("the secret is long enough");
+        let user: UserId = user.parse().expect("a test's user id is valid");
+        let now = clock::now().unix_ms().0;
+        let (issued_at, expires_at) = (UnixMs(now), UnixMs(now + 3_600_000));
+        let token = NewToken { user, issued_at, expires_at, extra: serde_json::Map::new() };
+        minter.mint(token).expose_secret().to_owned()
+    }
+
     // ---- HTTP
 
     /// Sends a request; a panic where no answer comes.

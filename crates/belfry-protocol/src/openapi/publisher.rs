@@ -45,6 +45,10 @@ fn group_id() -> Parameter {
     Parameter::path("id", "The group's id, percent-encoded.", reference("GroupId")).example("family-7")
 }
 
+fn key_id() -> Parameter {
+    Parameter::path("id", "The key's `kid`, percent-encoded.", reference("KeyId")).example("signer-2026-10")
+}
+
 /// What `POST /v1/alerts` may refuse beyond a malformed body.
 const PUBLISH: &[E] = &[
     E::KindUnknown,
@@ -329,6 +333,46 @@ fn operation() -> Vec<Route> {
                 "See connections, rates and queues",
                 "Per node and per kind; rates are of the last minute.",
             )
+        },
+        Route {
+            parameters: vec![key_id()],
+            answers: vec![Answer::with(
+                200,
+                "Tokens of this key are refused.",
+                Body::json("RevokedKey", &["http.revoked-key"]),
+            )],
+            ..route(
+                "put",
+                "/v1/revoked-keys/{id}",
+                "revokeKey",
+                "Refuse every token of a signing key",
+                "For a key that got into wrong hands. Every token that it signed is refused from now on, also after a \
+                 restart, and connections that stand on one are closed with 4403. The key need not be known (any more). \
+                 Repeating the call changes nothing.",
+            )
+        },
+        Route {
+            parameters: vec![key_id()],
+            answers: vec![Answer::empty(
+                204,
+                "Tokens of this key are taken again, if the server knows the key.",
+            )],
+            errors: &[E::NotFound],
+            ..route(
+                "delete",
+                "/v1/revoked-keys/{id}",
+                "restoreKey",
+                "Take a key's revocation back",
+                "For a revocation by mistake.",
+            )
+        },
+        Route {
+            answers: vec![Answer::with(
+                200,
+                "The revoked keys.",
+                Body::json("RevokedKeys", &["http.revoked-keys"]),
+            )],
+            ..route("get", "/v1/revoked-keys", "listRevokedKeys", "See the revoked signing keys", "")
         },
         Route {
             body: Some(Body::json("BackupBody", &["http.backup-body"])),

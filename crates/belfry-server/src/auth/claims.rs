@@ -5,6 +5,7 @@ use belfry_protocol::UserId;
 use belfry_store::UnixMs;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A token's payload.
@@ -44,7 +45,7 @@ impl ClaimRules {
     pub(super) fn check(
         &self,
         claims: &Claims,
-        kid: Option<&str>,
+        kid: Option<Arc<str>>,
         now: UnixMs,
     ) -> Result<Identity, TokenError> {
         let leeway = i64::try_from(self.leeway.as_millis()).unwrap_or(i64::MAX);
@@ -70,7 +71,7 @@ impl ClaimRules {
             }
         }
         let token_id = claims.get("jti").and_then(Value::as_str).map(Into::into);
-        Ok(Identity { user: self.user(claims)?, issued_at, expires_at, kid: kid.map(Into::into), token_id })
+        Ok(Identity { user: self.user(claims)?, issued_at, expires_at, kid, token_id })
     }
 
     fn user(&self, claims: &Claims) -> Result<UserId, TokenError> {

@@ -117,8 +117,11 @@ impl Gate {
         Ok((identity, credential.source))
     }
 
-    /// Refuses an identity whose token was issued at or before the user's `revoke_before`.
-    pub fn check_revoked(identity: &Identity, revoke_before: Option<UnixMs>) -> Result<(), Refusal> {
-        if is_revoked(identity.issued_at, revoke_before) { Err(TokenError::Revoked.into()) } else { Ok(()) }
+    /// Refuses an identity whose token was issued at or before the user's `revoke_before`, or whose key was revoked
+    /// since it was verified.
+    pub fn check_revoked(&self, identity: &Identity, revoke_before: Option<UnixMs>) -> Result<(), Refusal> {
+        let revoked = is_revoked(identity.issued_at, revoke_before)
+            || self.verifier.is_key_revoked(identity.kid.as_deref());
+        if revoked { Err(TokenError::Revoked.into()) } else { Ok(()) }
     }
 }

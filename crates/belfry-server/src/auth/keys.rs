@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// Shortest secret for HS256, HS384 and HS512, in bytes.
 pub const SECRET_BYTES_MIN: usize = 32;
@@ -58,7 +59,7 @@ pub struct PublicKeyOptions {
 /// A key that can check signatures.
 #[derive(Clone)]
 pub(super) struct VerificationKey {
-    kid: Option<Box<str>>,
+    kid: Option<Arc<str>>,
     algorithms: Vec<Algorithm>,
     key: DecodingKey,
 }
@@ -141,6 +142,11 @@ impl VerificationKey {
     /// Its name, if it has one.
     pub(super) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
+    }
+
+    /// The same, to be kept.
+    pub(super) fn shared_kid(&self) -> Option<Arc<str>> {
+        self.kid.clone()
     }
 
     /// Whether it may check signatures of this algorithm.

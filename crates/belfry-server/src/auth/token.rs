@@ -9,13 +9,14 @@ use crate::clock::{self, Now};
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use belfry_protocol::id::ID_BYTES_MAX;
 use belfry_protocol::{CloseCode, ErrorCode, UserId};
 use belfry_store::UnixMs;
 use jsonwebtoken::Algorithm;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,8 +76,8 @@ pub struct Identity {
     pub issued_at: Option<UnixMs>,
     /// `exp`: a live connection ends then, unless it gets a fresh token.
     pub expires_at: UnixMs,
-    /// The name of the key that verified it.
-    pub kid: Option<Box<str>>,
+    /// The name of the key that verified it; where that has none, the one that the token gives it.
+    pub kid: Option<Arc<str>>,
     /// `jti`.
     pub token_id: Option<Box<str>>,
 }
@@ -146,7 +147,7 @@ pub enum TokenError {
     /// None of the claims that may hold the user's id is there.
     #[error("the token names no user: none of the claims `{0}` is present")]
     UserMissing(String),
-    /// Issued at or before the moment the back end revoked.
+    /// Issued at or before the moment the back end revoked, or with a revoked key.
     #[error("the token was revoked: sign in again")]
     Revoked,
 }
@@ -186,6 +187,8 @@ pub struct Verifier {
     jwks: Option<Jwks>,
     ring: ArcSwap<Ring>,
     cached_tokens_max: usize,
+    /// Names of keys whose tokens are refused.
+    revoked: ArcSwap<BTreeSet<Box<str>>>,
 }
 
 /// The fetched keys and what was verified with them; a new set begins with an empty cache.
@@ -232,7 +235,26 @@ impl Verifier {
         let jwks = options.jwks.map(Jwks::new).transpose()?;
         let cached_tokens_max = options.cached_tokens_max;
         let ring = Ring { fetched: Vec::new(), fingerprint: None, cache: TokenCache::new(cached_tokens_max) };
-        Ok(Self { rules, fixed, jwks, ring: ArcSwap::from_pointee(ring), cached_tokens_max })
+        let revoked = ArcSwap::default();
+        Ok(Self { rules, fixed, jwks, ring: ArcSwap::from_pointee(ring), cached_tokens_max, revoked })
+    }
+
+    /// Refuses tokens of the key with this name from now on, or takes that back.
+    pub fn set_key_revoked(&self, kid: &str, revoked: bool) {
+        self.revoked.rcu(|known| {
+            let mut keys = BTreeSet::clone(known);
+            if revoked {
+                keys.insert(kid.into());
+            } else {
+                keys.remove(kid);
+            }
+            keys
+        });
+    }
+
+    /// Whether tokens of the key with this name are refused.
+    pub fn is_key_revoked(&self, kid: Option<&str>) -> bool {
+        kid.is_some_and(|kid| self.revoked.load().contains(kid))
     }
 
     /// Whether any key is configured, fetched or not. Without one every token is refused.
@@ -305,6 +327,14 @@ impl Verifier {
     }
 
     fn check(&self, ring: &Ring, token: &str, now: Now) -> Result<Identity, Refused> {
+        let identity = self.prove(ring, token, now)?;
+        if self.is_key_revoked(identity.kid.as_deref()) {
+            return Err(TokenError::Revoked.into());
+        }
+        Ok(identity)
+    }
+
+    fn prove(&self, ring: &Ring, token: &str, now: Now) -> Result<Identity, Refused> {
         if token.is_empty() {
             return Err(TokenError::Missing.into());
         }
@@ -333,7 +363,9 @@ impl Verifier {
         }
         let key = self.verifying_key(ring, &header, algorithm, (message, signature))?;
         let claims: Claims = decode(payload).ok_or(TokenError::Malformed("its payload is no JSON object"))?;
-        let identity = self.rules.check(&claims, key.kid(), now)?;
+        let named = header.kid.as_deref().filter(|kid| kid.len() <= ID_BYTES_MAX);
+        let kid = key.shared_kid().or_else(|| named.map(Arc::from));
+        let identity = self.rules.check(&claims, kid, now)?;
         ring.cache.insert(fingerprint, identity.clone(), now);
         Ok(identity)
     }

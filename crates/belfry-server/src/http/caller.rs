@@ -1,12 +1,12 @@
 //! Who calls: a back end with an API key, or a user with their token. Parsed at the door, trusted inside.
 
-use crate::auth::{Asking, Gate, Identity, Place, Scope};
+use crate::auth::{Asking, Identity, Place, Scope};
 use crate::clock;
 use crate::metrics::Counter;
 use crate::refusal::Refusal;
 use crate::services::Services;
 use axum::extract::FromRequestParts;
-use belfry_protocol::{AlertId, ConnectionId, ErrorCode, GroupId, UserId};
+use belfry_protocol::{AlertId, ConnectionId, ErrorCode, GroupId, KeyId, UserId};
 use belfry_store::Connected;
 use http::HeaderMap;
 use http::request::Parts;
@@ -122,7 +122,9 @@ pub(super) async fn person(services: &Services, asking: Asking<'_>) -> Result<Pe
         .connect(&identity.user, now.unix_ms())
         .await
         .map_err(|error| services.store_problem(&error))?;
-    Gate::check_revoked(&identity, connected.revoke_before)
+    services
+        .gate
+        .check_revoked(&identity, connected.revoke_before)
         .map_err(|refusal| auth_refusal(services, &refusal))?;
     Ok(Person { identity, connected })
 }
@@ -163,6 +165,8 @@ path_id! {
     PathGroup(GroupId);
     /// The alert of the path.
     PathAlert(AlertId);
+    /// The signing key of the path.
+    PathKey(KeyId);
     /// The connection of the path.
     PathConnection(PathUuid);
 }

@@ -152,7 +152,8 @@ pub(super) async fn authenticate_connection(
     PathConnection(connection): PathConnection,
 ) -> Result<Answer, Refusal> {
     let expires_at = Some(person.identity.expires_at);
-    let signal = Signal::Renewed { expires_at, issued_at: person.identity.issued_at };
+    let (issued_at, kid) = (person.identity.issued_at, person.identity.kid.clone());
+    let signal = Signal::Renewed { expires_at, issued_at, kid };
     if !services.hub.signal_connection(person.user(), connection.0, signal) {
         let detail = "this user has no such open connection on this node";
         return Err(Refusal::new(ErrorCode::ConnectionUnknown, detail));

@@ -37,6 +37,8 @@ pub fn router() -> Router<Arc<Services>> {
         .route("/v1/groups/{id}/members", post(groups::add_members).delete(groups::remove_members))
         .route("/v1/stats", get(operate::stats))
         .route("/v1/backup", post(operate::backup))
+        .route("/v1/revoked-keys", get(operate::revoked_keys))
+        .route("/v1/revoked-keys/{id}", put(operate::revoke_key).delete(operate::restore_key))
         .route("/v1/inbox", get(inbox::read_inbox))
         .route("/v1/inbox/state", post(inbox::change_state))
         .route("/v1/inbox/unread-count", get(inbox::unread_count))

@@ -1,14 +1,14 @@
 //! What an operator, a load balancer and Prometheus ask: health, readiness, statistics, metrics, backup.
 
 use super::body::{self, BodyLimit};
-use super::caller::Operator;
+use super::caller::{Operator, PathKey};
 use crate::clock;
 use crate::refusal::{Answer, Refusal};
 use crate::services::Services;
 use crate::tasks::TaskKind;
 use axum::body::Body;
 use axum::extract::State;
-use belfry_protocol::operation::{BackupBody, BackupLine, Health, HealthStatus};
+use belfry_protocol::operation::{BackupBody, BackupLine, Health, HealthStatus, RevokedKey, RevokedKeys};
 use belfry_protocol::stats::{NodeStats, Stats};
 use belfry_protocol::{ErrorCode, Problem};
 use bytes::Bytes;
@@ -84,6 +84,45 @@ pub fn metrics_text(services: &Services) -> Answer {
     let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
+}
+
+/// The signing keys whose tokens are refused.
+pub(super) async fn revoked_keys(
+    State(services): State<Arc<Services>>,
+    _: Operator,
+) -> Result<Answer, Refusal> {
+    let keys = services.store.revoked_keys().await.map_err(|error| services.store_problem(&error))?;
+    let keys = keys.into_iter().map(|(id, since)| RevokedKey { id, revoked_at: clock::timestamp(since) });
+    Ok(body::answer(StatusCode::OK, &RevokedKeys { keys: keys.collect() }))
+}
+
+/// Refuses tokens of a signing key and closes what stands on one.
+pub(super) async fn revoke_key(
+    State(services): State<Arc<Services>>,
+    _: Operator,
+    PathKey(id): PathKey,
+) -> Result<Answer, Refusal> {
+    let (revoking, key) = (Arc::clone(&services), id.clone());
+    let work = async move { revoking.revoke_key(&key, clock::now()).await };
+    let since = services.tasks.see_through(TaskKind::Change, work).await;
+    let since = since.map_err(|error| services.store_problem(&error))?;
+    Ok(body::answer(StatusCode::OK, &RevokedKey { id, revoked_at: clock::timestamp(since) }))
+}
+
+/// Takes that back.
+pub(super) async fn restore_key(
+    State(services): State<Arc<Services>>,
+    _: Operator,
+    PathKey(id): PathKey,
+) -> Result<Answer, Refusal> {
+    let restoring = Arc::clone(&services);
+    let work = async move { restoring.restore_key(&id).await };
+    let restored = services.tasks.see_through(TaskKind::Change, work).await;
+    let restored = restored.map_err(|error| services.store_problem(&error))?;
+    if restored {
+        return Ok(body::no_content());
+    }
+    Err(Refusal::new(ErrorCode::NotFound, "no key of this name is revoked: see `GET /v1/revoked-keys`"))
 }
 
 /// Writes a backup beside the running server; progress comes as lines of JSON.

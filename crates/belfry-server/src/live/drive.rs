@@ -3,9 +3,8 @@
 use super::output::{Op, Output, Read, ReadResult};
 use super::session::Session;
 use super::transport::{Incoming, Parcel, Refused, Transport};
-use crate::auth::Gate;
 use crate::clock;
-use crate::hub::{Next, Registration};
+use crate::hub::{Next, Registration, Signal};
 use crate::metrics::Counter;
 use crate::services::Services;
 use crate::tasks::TaskKind;
@@ -125,7 +124,7 @@ impl<T: Transport> Edge<T> {
         let Drive { transport, session, registration, services } = &mut self.drive;
         let now = clock::now();
         if let Some(order) = registration.handle.next_order() {
-            session.on_signal(order, now);
+            session.on_signal(unless_revoked(services, order), now);
             return true;
         }
         // Hints wait in the hub, where they are bounded and can be dropped, until the socket took the last ones.
@@ -255,13 +254,16 @@ impl<T: Transport> Edge<T> {
 
     fn on_operated(&mut self, result: Result<Operated, ErrorMessageData>) {
         self.operating = None;
-        let session = &mut self.drive.session;
-        let result = result.map(|done| {
-            if let Operated::Renewed(identity) = done {
-                session.renew(Some(identity.expires_at), identity.issued_at);
-            }
+        let Drive { session, services, .. } = &mut self.drive;
+        let now = clock::now();
+        let result = result.and_then(|done| {
+            let Operated::Renewed(identity) = done else { return Ok(()) };
+            // Its key may have been revoked while the store was asked: the session did not know then that it concerns it.
+            services.gate.check_revoked(&identity, None).map_err(|refusal| refused(&refusal))?;
+            session.renew(Some(identity.expires_at), identity.issued_at, identity.kid, now);
+            Ok(())
         });
-        session.on_operated(result, clock::now());
+        session.on_operated(result, now);
     }
 
     async fn finish(self: Box<Self>, gone: bool) {
@@ -332,10 +334,26 @@ async fn operate(services: Arc<Services>, user: UserId, op: Op) -> Result<Operat
             }
             let connected = services.store.connect(&user, clock::now().unix_ms()).await;
             let connected = connected.map_err(|error| store_message(&error))?;
-            Gate::check_revoked(&identity, connected.revoke_before)
-                .map_err(|refusal| ErrorMessageData::new(refusal.error_code(), refusal.to_string()))?;
+            services
+                .gate
+                .check_revoked(&identity, connected.revoke_before)
+                .map_err(|refusal| refused(&refusal))?;
             Ok(Operated::Renewed(identity))
         }
+    }
+}
+
+fn refused(refusal: &crate::auth::Refusal) -> ErrorMessageData {
+    ErrorMessageData::new(refusal.error_code(), refusal.to_string())
+}
+
+/// A renewal that waited while its key was revoked ends the session: the session was told of the key before it had it.
+fn unless_revoked(services: &Services, order: Signal) -> Signal {
+    match order {
+        Signal::Renewed { kid, .. } if services.gate.verifier().is_key_revoked(kid.as_deref()) => {
+            Signal::Close(CloseCode::TokenRevoked, "the token was revoked: sign in again")
+        }
+        order => order,
     }
 }
 

@@ -8,7 +8,7 @@ use super::session::{Opening, Session, Speaks};
 use super::socket::Socket;
 use super::sse;
 use super::transport::{Parcel, Transport};
-use crate::auth::{Asking, Gate, Identity, Place, Source};
+use crate::auth::{Asking, Identity, Place, Source};
 use crate::clock::{self, Now};
 use crate::hub::{Handle, HandleLimits, Registration, SessionKind, TooMany};
 use crate::metrics::Counter;
@@ -147,7 +147,7 @@ async fn enter(services: &Arc<Services>, asked: &Asked, now: Now) -> Result<(Ent
             )
         }
     })?;
-    Gate::check_revoked(&identity, connected.revoke_before).map_err(|refusal| {
+    services.gate.check_revoked(&identity, connected.revoke_before).map_err(|refusal| {
         services.metrics.count(Counter::AuthRefused);
         NoEntry::from(&refusal)
     })?;
@@ -216,6 +216,7 @@ fn session(services: &Services, entry: &Entry, speaks: Speaks, asked: &Asked, no
         ponged: services.hub.ponged(&entry.identity.user),
         token_expires_at: Some(entry.identity.expires_at),
         token_issued_at: entry.identity.issued_at,
+        token_kid: entry.identity.kid.clone(),
         jitter: fastrand::f64(),
     };
     Box::new(Session::open(opening, entry.connected.clone(), Arc::clone(&services.rules), now))

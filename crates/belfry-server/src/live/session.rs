@@ -167,6 +167,9 @@ pub struct Session {
     operating: bool,
     token_expires_at: Option<UnixMs>,
     token_issued_at: Option<UnixMs>,
+    token_kid: Option<Arc<str>>,
+    /// Of the revocations told so far: a token that was verified before one may come in after it.
+    revoked_before: Option<UnixMs>,
     next_ping_at: Instant,
     /// A heartbeat went out and nothing was heard since.
     ping_sent_at: Option<Instant>,
@@ -199,6 +202,8 @@ pub struct Opening {
     pub token_expires_at: Option<UnixMs>,
     /// When the token was issued.
     pub token_issued_at: Option<UnixMs>,
+    /// The name of the key that signed it.
+    pub token_kid: Option<Arc<str>>,
     /// 0 to 1: spreads the first heartbeat.
     pub jitter: f64,
 }
@@ -240,6 +245,8 @@ impl Session {
             operating: false,
             token_expires_at: opening.token_expires_at,
             token_issued_at: opening.token_issued_at,
+            token_kid: opening.token_kid,
+            revoked_before: None,
             next_ping_at: now.instant + first_ping,
             ping_sent_at: None,
             heard_bytes: 0,

@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 use belfry_protocol::user::UserProfile;
-use belfry_protocol::{Audience, DoNotDisturb, Seq, StateChange};
+use belfry_protocol::{Audience, DoNotDisturb, KeyId, Seq, StateChange};
 use belfry_store::*;
 
 contract! {
@@ -37,6 +37,20 @@ contract! {
         assert_eq!(connected.revoke_before, Some(after(100)));
         let it = it.reopened().await;
         assert_eq!(it.store.user(&user("ann")).await.unwrap().unwrap().revoke_before, Some(after(100)));
+    }
+
+    async fn a_key_stays_revoked_until_it_is_taken_back(it: TestStore) {
+        let key = |text: &str| KeyId::new(text).unwrap();
+        assert_eq!(it.store.revoked_keys().await.unwrap(), []);
+        assert_eq!(it.store.revoke_key(&key("b"), NOW).await.unwrap(), NOW);
+        assert_eq!(it.store.revoke_key(&key("a:;/\u{10ffff}"), after(5)).await.unwrap(), after(5));
+        assert_eq!(it.store.revoke_key(&key("b"), after(9)).await.unwrap(), NOW, "the first time counts");
+        let both = [(key("a:;/\u{10ffff}"), after(5)), (key("b"), NOW)];
+        let it = it.reopened().await;
+        assert_eq!(it.store.revoked_keys().await.unwrap(), both);
+        assert!(it.store.restore_key(&key("b")).await.unwrap());
+        assert!(!it.store.restore_key(&key("b")).await.unwrap());
+        assert_eq!(it.store.revoked_keys().await.unwrap(), both[..1]);
     }
 
     async fn an_erased_user_is_gone_and_a_new_one_is_somebody_else(it: TestStore) {

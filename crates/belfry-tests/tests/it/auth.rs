@@ -277,6 +277,61 @@ async fn a_revocation_closes_what_is_open_and_refuses_older_tokens_everywhere() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_closes_what_stands_on_it_and_opens_nothing_any_more() {
+    let mut server = server().await;
+    let (stolen, good) = (server.token_of_key("ann", "stolen/1"), server.token_of_key("ann", "good"));
+    let mut v1 = Socket::open(Opening::v1(&server.url).bearer(&stolen)).await;
+    let mut naive = Socket::open(Opening::naive(&server.url).bearer(&stolen)).await;
+    let mut renewed = Socket::open(Opening::v1(&server.url).bearer(&stolen)).await;
+    let mut other_key = Socket::open(Opening::v1(&server.url).bearer(&good)).await;
+    let mut no_key = server.socket("bob").await;
+    for socket in [&mut v1, &mut renewed, &mut other_key] {
+        socket.next_of_type("connection-established").await;
+        socket.send(json!({"type": "resume", "data": {}})).await;
+        socket.settle().await;
+    }
+    renewed.send(json!({"type": "authenticate", "data": {"token": good}})).await;
+    // One after the other: with the second answer the first renewal is done.
+    renewed.send(json!({"type": "authenticate", "data": {"token": "no.token.at-all"}})).await;
+    assert_eq!(renewed.next_of_type("error").await["data"]["code"], "unauthorized");
+
+    let path = "/v1/revoked-keys/stolen%2F1";
+    let put = server.send(server.as_back_end(Method::PUT, path)).await.expect(200).json();
+    assert_eq!(put["id"], "stolen/1");
+    assert_eq!(v1.closed().await, (Some("token-revoked".to_owned()), 4403));
+    assert_eq!(naive.closed().await.1, 4403);
+    for socket in [&mut renewed, &mut other_key, &mut no_key] {
+        socket.assert_silent().await;
+    }
+    other_key.send(json!({"type": "authenticate", "data": {"token": stolen}})).await;
+    assert_eq!(other_key.next_of_type("error").await["data"]["code"], "token-revoked");
+    server.alert("ann", 1).await;
+    other_key.next_alert().await;
+    renewed.next_alert().await;
+
+    for restarted in [false, true] {
+        if restarted {
+            server.restart().await;
+        }
+        assert_eq!(server.get("/v1/revoked-keys").await.expect(200).json(), json!({"keys": [put]}));
+        let opening = Opening::v1(&server.url).bearer(&stolen);
+        assert_eq!(refusal(opening).await, ("token-revoked".to_owned(), 4403));
+        let opening = Opening::naive(&server.url).bearer(&stolen);
+        assert_eq!(plain_refusal(opening).await, ("token-revoked".to_owned(), 401));
+        let request = server.http.get(server.at("/v1/inbox")).bearer_auth(&stolen);
+        server.send(request).await.expect_problem(401, "token-revoked");
+        let request = server.http.get(server.at("/v1/inbox")).bearer_auth(&good);
+        server.send(request).await.expect(200);
+        let again = server.send(server.as_back_end(Method::PUT, path)).await.expect(200).json();
+        assert_eq!(again, put, "the first time counts");
+    }
+
+    server.send(server.as_back_end(Method::DELETE, path)).await.expect(204);
+    server.send(server.as_back_end(Method::DELETE, path)).await.expect_problem(404, "not-found");
+    Socket::open(Opening::v1(&server.url).bearer(&stolen)).await.next_of_type("connection-established").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_disconnect_without_revocation_lets_clients_come_back() {
     let server = server().await;
     let mut socket = server.socket("ann").await;

@@ -461,6 +461,9 @@ export type ItemState = {
   acted: boolean,
 };
 
+/** The name of a key that signs users' tokens: `kid` in a token's header. */
+export type KeyId = string;
+
 /** One kind. */
 export type KindStats = {
   /** Alerts accepted since the node started. */
@@ -630,6 +633,20 @@ export type Resume = {
   cursor?: string | null,
   /** When more than this many items are missing, answer `reset` with the newest page instead. */
   max?: number | null,
+};
+
+/** A key whose tokens are refused: the answer to `PUT /v1/revoked-keys/{id}`. */
+export type RevokedKey = {
+  /** The key's `kid`. */
+  id: KeyId,
+  /** When it was revoked first. */
+  revoked_at: string,
+};
+
+/** The answer to `GET /v1/revoked-keys`. */
+export type RevokedKeys = {
+  /** In order of their ids. */
+  keys: Array<RevokedKey>,
 };
 
 /** Which items: exactly one of `ids` (at most 1,000) and `up_to`. */
@@ -915,7 +932,7 @@ export const closeCodes: readonly CloseCodeEntry[] = [
   },
   {
     "advice": "authenticate",
-    "cause": "The token was issued at or before the moment the back end revoked.",
+    "cause": "The token was issued at or before the moment the back end revoked, or with a key that was revoked.",
     "number": 4403,
     "remedy": "Sign in again.",
     "slug": "token-revoked"

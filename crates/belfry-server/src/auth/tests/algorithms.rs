@@ -123,6 +123,24 @@ fn a_header_cannot_choose_another_family_for_a_key() {
 }
 
 #[test]
+fn a_revoked_key_verifies_nothing_even_what_it_verified_before() {
+    let (one, two) = (Signer::p256(), Signer::p384());
+    let verifier = knowing(vec![public(&one, Some("one")), public(&two, None)]);
+    let tokens = [one.token(Some("one")), one.token(None), two.token(Some("nobody's")), two.token(None)];
+    let check_all = || tokens.each_ref().map(|token| check(&verifier, token));
+    assert_eq!(check_all(), [accepted(), accepted(), accepted(), accepted()]);
+    verifier.set_key_revoked("one", true);
+    let revoked = || Err(TokenError::Revoked);
+    assert_eq!(check_all(), [revoked(), revoked(), accepted(), accepted()], "also where it is not named");
+    verifier.set_key_revoked("nobody's", true);
+    assert_eq!(check_all(), [revoked(), revoked(), revoked(), accepted()], "a name that only tokens know");
+    let forged = two.token(Some("one"));
+    assert_eq!(check(&verifier, &forged), Err(TokenError::AlgorithmMismatch), "the signature comes first");
+    verifier.set_key_revoked("one", false);
+    assert_eq!(check_all(), [accepted(), accepted(), revoked(), accepted()]);
+}
+
+#[test]
 fn the_kid_of_another_key_is_refused() {
     let (one, two) = (Signer::p256(), Signer::p256());
     let verifier = knowing(vec![public(&one, Some("one")), public(&two, Some("two"))]);

@@ -126,11 +126,12 @@ async fn a_query_token_opens_no_api() {
 
 #[tokio::test]
 async fn revoked_identities_are_refused() {
+    let gate = gate();
     let (who, _) =
         ask(Place::Api, Method::GET, &[("authorization", format!("Bearer {}", good()))], None).await.unwrap();
-    assert_eq!(Gate::check_revoked(&who, None), Ok(()));
-    assert_eq!(Gate::check_revoked(&who, Some(UnixMs((NOON - 61) * 1_000))), Ok(()));
-    let refused = Gate::check_revoked(&who, Some(UnixMs((NOON - 60) * 1_000))).unwrap_err();
+    assert_eq!(gate.check_revoked(&who, None), Ok(()));
+    assert_eq!(gate.check_revoked(&who, Some(UnixMs((NOON - 61) * 1_000))), Ok(()));
+    let refused = gate.check_revoked(&who, Some(UnixMs((NOON - 60) * 1_000))).unwrap_err();
     assert_eq!(
         (refused.error_code(), refused.close_code()),
         (ErrorCode::TokenRevoked, CloseCode::TokenRevoked)

@@ -136,9 +136,19 @@ impl Session {
     }
 
     /// A fresh token of the same user was verified.
-    pub fn renew(&mut self, expires_at: Option<UnixMs>, issued_at: Option<UnixMs>) {
+    pub fn renew(
+        &mut self,
+        expires_at: Option<UnixMs>,
+        issued_at: Option<UnixMs>,
+        kid: Option<Arc<str>>,
+        now: Now,
+    ) {
         self.token_expires_at = expires_at;
         self.token_issued_at = issued_at;
+        self.token_kid = kid;
+        if crate::auth::is_revoked(issued_at, self.revoked_before) {
+            self.end_revoked(now);
+        }
     }
 
     /// A pong of a naive client, with the payload of our last ping.

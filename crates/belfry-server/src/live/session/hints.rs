@@ -152,6 +152,11 @@ impl Session {
         self.out.push(Output::Frame { json: encode(&frame), before: Some(before), after: Some(self.sent) });
     }
 
+    pub(super) fn end_revoked(&mut self, now: Now) {
+        let why = "the token was revoked: sign in again";
+        self.refuse(CloseCode::TokenRevoked, ErrorCode::TokenRevoked, why, now);
+    }
+
     pub(super) fn on_order(&mut self, signal: Signal, now: Now) {
         match signal {
             Signal::Settings(settings) => {
@@ -166,16 +171,17 @@ impl Session {
             }
             Signal::Close(code, why) => self.refuse(code, ErrorCode::of_close(code), why, now),
             Signal::Revoked(before) => {
+                self.revoked_before = self.revoked_before.max(Some(before));
                 if crate::auth::is_revoked(self.token_issued_at, Some(before)) {
-                    self.refuse(
-                        CloseCode::TokenRevoked,
-                        ErrorCode::TokenRevoked,
-                        "the token was revoked: sign in again",
-                        now,
-                    );
+                    self.end_revoked(now);
                 }
             }
-            Signal::Renewed { expires_at, issued_at } => self.renew(expires_at, issued_at),
+            Signal::KeyRevoked(key) => {
+                if self.token_kid.as_deref() == Some(&*key) {
+                    self.end_revoked(now);
+                }
+            }
+            Signal::Renewed { expires_at, issued_at, kid } => self.renew(expires_at, issued_at, kid, now),
             Signal::Drain { reconnect_after_ms, close_at } => {
                 let data = GoingAway { reconnect_after_ms };
                 self.frame(&ServerFrame::GoingAway { data, timestamp: now.at });

@@ -51,6 +51,7 @@ fn open(speaks: Speaks, cursor: Option<String>, head: Standing, now: Now) -> Ses
         ponged: Heads::default(),
         token_expires_at: None,
         token_issued_at: None,
+        token_kid: None,
         jitter: 1.0,
     };
     let connected = Connected {
@@ -373,12 +374,38 @@ fn a_socket_that_takes_nothing_is_closed_and_one_that_takes_a_little_is_not() {
 fn a_token_ends_the_session_at_its_expiry_unless_renewed() {
     let (mut session, now) = live(Speaks::V1, 0);
     let expires = |at: Now| Some(UnixMs(at.unix_ms().0 + 1_000));
-    session.renew(expires(now), None);
-    session.renew(expires(later(now, Duration::from_secs(60))), None);
+    session.renew(expires(now), None, None, now);
+    session.renew(expires(later(now, Duration::from_secs(60))), None, None, now);
     session.on_tick(Traffic::default(), later(now, Duration::from_secs(2)));
     assert!(!session.is_closing());
     session.on_tick(Traffic { heard: 1, ..Traffic::default() }, later(now, Duration::from_secs(61)));
     assert!(said(&mut session).contains(&"close 4402".to_owned()));
+}
+
+#[test]
+fn a_revocation_ends_what_stands_on_it_also_when_it_overtook_the_renewal() {
+    let stolen = || Signal::KeyRevoked("stolen".into());
+    let ended = ["error token-revoked", "close 4403"];
+    let opened = |issued_at: i64, kid: &str| {
+        let (mut session, now) = live(Speaks::V1, 0);
+        session.renew(None, Some(UnixMs(issued_at)), Some(kid.into()), now);
+        (session, now)
+    };
+    let (mut session, now) = opened(5, "stolen");
+    session.on_signal(Signal::KeyRevoked("other".into()), now);
+    session.on_signal(Signal::Revoked(UnixMs(4)), now);
+    assert_eq!(said(&mut session), [""; 0]);
+    session.on_signal(stolen(), now);
+    assert_eq!(said(&mut session), ended);
+
+    let (mut session, now) = opened(7, "good");
+    session.on_signal(stolen(), now);
+    session.on_signal(Signal::Revoked(UnixMs(6)), now);
+    session.on_signal(Signal::Revoked(UnixMs(3)), now);
+    session.renew(None, Some(UnixMs(7)), None, now);
+    assert_eq!(said(&mut session), [""; 0]);
+    session.renew(None, Some(UnixMs(6)), None, now);
+    assert_eq!(said(&mut session), ended, "verified before the revocation, and in after it");
 }
 
 #[test]
