@@ -207,7 +207,11 @@ fn receipt(response: &Response) -> Receipt {
     // Postfix says `queued as …`, Exim `id=…`: with it a mail can be found in the server's own log.
     let queued = text.split_once("queued as ").and_then(|(_, rest)| rest.split_whitespace().next());
     let named = text.split_whitespace().find_map(|word| word.strip_prefix("id="));
-    Receipt { provider_id: queued.or(named).map(str::to_owned), said: crate::outcome::shorten(&said) }
+    Receipt {
+        provider_id: queued.or(named).map(str::to_owned),
+        said: crate::outcome::shorten(&said),
+        moved_to: None,
+    }
 }
 
 #[cfg(test)]

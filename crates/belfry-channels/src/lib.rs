@@ -5,11 +5,20 @@
 //! [`SendError`] whose [`Action`] is what the caller does next. It keeps nothing but connections and credentials.
 
 mod address;
+mod apns;
 pub mod email;
+mod fcm;
+mod fit;
+mod http_client;
 mod notice;
+mod oauth;
 mod outcome;
+mod push_payload;
 
 pub use address::{Address, ApnsEnvironment};
+pub use apns::{APNS_PRODUCTION_URL, APNS_SANDBOX_URL, Apns, ApnsOptions};
+pub use fcm::{FCM_BASE_URL, Fcm, FcmOptions};
+pub use http_client::SetupError;
 pub use notice::{DigestItem, Notice};
 pub use outcome::{Action, Receipt, RetryScope, SendError};
 

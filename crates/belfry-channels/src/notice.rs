@@ -81,3 +81,54 @@ impl Notice {
         (!left.is_zero()).then(|| left.min(longest))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The moment at which the tests play.
+    pub(crate) const NOW: &str = "2026-11-02T10:00:00Z";
+
+    /// A notice with as little as possible.
+    pub(crate) fn notice() -> Notice {
+        let now: Timestamp = NOW.parse().unwrap();
+        Notice {
+            alert: AlertId::from_parts(now.as_millisecond() << 15, 7),
+            user: "ann".parse().unwrap(),
+            kind: "order-shipped".to_owned(),
+            category: "orders".to_owned(),
+            severity: Severity::Info,
+            title: "Order shipped".to_owned(),
+            body: None,
+            html: None,
+            link: None,
+            image: None,
+            actions: Vec::new(),
+            data: None,
+            thread: None,
+            tag: "Y29sbGFwc2U".to_owned(),
+            unread: 1,
+            quiet: false,
+            expires_at: None,
+            created_at: now,
+            locale: None,
+            time_zone: None,
+            receipt_url: None,
+            unsubscribe_url: None,
+            items: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_provider_keeps_trying_until_the_notice_expires_or_as_long_as_it_can() {
+        let now: Timestamp = NOW.parse().unwrap();
+        let day = Duration::from_secs(86_400);
+        let expiring =
+            |seconds| Notice { expires_at: Some(now + jiff::SignedDuration::from_secs(seconds)), ..notice() };
+        assert_eq!(notice().time_to_live(now, day), Some(day));
+        assert_eq!(expiring(60).time_to_live(now, day), Some(Duration::from_secs(60)));
+        assert_eq!(expiring(90_000).time_to_live(now, day), Some(day));
+        assert_eq!(expiring(0).time_to_live(now, day), None);
+        assert_eq!(expiring(-1).time_to_live(now, day), None);
+    }
+}

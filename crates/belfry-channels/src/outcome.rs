@@ -1,5 +1,6 @@
 //! What a provider's answer means.
 
+use crate::address::Address;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub struct Receipt {
     pub provider_id: Option<String>,
     /// The answer in short, for example `201`.
     pub said: String,
+    /// The address as it has to be stored from now on; `None`: as it was.
+    pub moved_to: Option<Address>,
 }
 
 /// What to do next.
