@@ -224,7 +224,8 @@ pub fn ack_row(ack: Ack, sent: Option<Heads>) -> Result<AckRow, &'static str> {
                 return Err("a range is always `received`: name single alerts by `ids` for `displayed`");
             }
             let sent = sent.map(|sent| if stream == Stream::User { sent.user } else { sent.all });
-            Ok(AckRow::Range { stream, after, up_to: sent.map_or(up_to, |sent| sent.min(up_to)) })
+            let up_to = sent.map_or(up_to, |sent| sent.min(up_to));
+            Ok(AckRow::Range { stream, after, up_to, level: Level::Received })
         }
         _ => Err("give either `ids`, or `stream`, `after` and `up_to`"),
     }

@@ -28,6 +28,7 @@ pub(crate) fn change(
     change: StateChange,
     now: i64,
 ) -> Sql<StateChanged> {
+    txn.at(now);
     txn.user_or_new(user, now)?;
     settle_user(txn, user)?;
     let step = MarkStep { version: txn.held(user).core.head + 1, now };
@@ -38,6 +39,7 @@ pub(crate) fn change(
     let all = txn.all();
     let work = txn.held(user);
     if found.changed {
+        work.reached = true;
         work.core.head = step.version;
         work.core.unread = (work.core.unread + found.gained).saturating_sub(found.lost);
         work.dirty = true;

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 /// Marks what is over, for at most `limit` items.
 pub(crate) fn sweep(txn: &mut Txn<'_>, now: i64, limit: u32) -> Sql<Swept> {
+    txn.at(now);
     let mut swept = Swept::default();
     swept.all.extend(announcements::expire(txn, now)?);
     let over = |item: &memory::TailItem| item.expires_at.is_some_and(|at| at <= now);

@@ -73,6 +73,7 @@ pub(crate) fn recall(txn: &mut Txn<'_>, alert_key: i64) -> Sql<()> {
 
 /// Writes the next chunk of the oldest unfinished fan-out.
 pub(crate) fn expand(txn: &mut Txn<'_>, now: i64) -> Sql<Option<Expanded>> {
+    txn.at(now);
     let next: Option<(i64, bool, String)> = txn
         .conn
         .prepare_cached(
@@ -205,6 +206,7 @@ pub(crate) fn recipients_after(
 
 /// Takes an alert back. `None`: unknown.
 pub(crate) fn recall_alert(txn: &mut Txn<'_>, id: AlertId, now: i64) -> Sql<Option<crate::Recalled>> {
+    txn.at(now);
     let Some(head) = alerts::head_of(txn.conn, id)? else {
         return Ok(None);
     };

@@ -1,16 +1,20 @@
 //! The writer's thread: it takes what waits, makes one transaction of it, and answers when that is on disk.
 
 use crate::StoreError;
+use crate::cancellation::end_what_is_satisfied;
 use crate::checkpoint::{self, Checkpointer};
+use crate::deliveries;
 use crate::error::{Sql, is_disk_fault, store_error};
+use crate::memory::lock;
 use crate::receipts::Taken;
 use crate::schema::connect_writer;
 use crate::settle::{SETTLE_ROWS, SETTLE_SLICE, Settling, settle_all};
 use crate::shared::{Shared, monotonic};
-use crate::txn::{Effects, Limits, Txn, Work, WriterState};
+use crate::txn::{DeliveryTally, Effects, Limits, Txn, Work, WriterState};
 use crate::writer::{Call, Job, Message};
 use belfry_protocol::UserId;
 use rusqlite::{Connection, ErrorCode};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -78,11 +82,19 @@ impl Running {
         checkpointer: Arc<Checkpointer>,
     ) -> Sql<Self> {
         watch_log(&mut conn, &shared)?;
+        let active_users = deliveries::load(&conn, &shared)?;
+        let watched_to = shared.counters.watched_to.load(Ordering::Acquire);
         Ok(Self {
             limits: limits(&shared),
             shared,
             conn: Some(conn),
-            state: WriterState { merged_to: newest_key, newest_key, ..WriterState::default() },
+            state: WriterState {
+                merged_to: newest_key,
+                newest_key,
+                active_users,
+                watched_to,
+                ..WriterState::default()
+            },
             settling: Settling::default(),
             checkpointer,
             receipts_due: None,
@@ -257,7 +269,7 @@ impl Running {
         match &result {
             Ok(()) => {
                 self.shared.pending.done(&taken);
-                if chores.receipts {
+                if chores.receipts || self.shared.pending.count() == 0 {
                     let more = self.shared.pending.count() > 0;
                     self.receipts_due = more.then(|| monotonic() + RECEIPTS_AGE);
                 }
@@ -295,12 +307,19 @@ impl Running {
         let conn = self.conn.as_ref().expect("it was just made");
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut txn = Txn::new(conn, &self.shared.memory, &mut self.state, self.limits);
+        let pending = &self.shared.pending;
+        let first = jobs.iter().any(|job| job.after_receipts_of().is_some());
+        if first {
+            let named: HashSet<UserId> =
+                jobs.iter().filter_map(|job| job.after_receipts_of()).flatten().cloned().collect();
+            contain("receipts", txn.savepoint(|txn| pending.flush(txn, taken, Some(&named))))?;
+            end_what_is_satisfied(&mut txn)?;
+        }
         for job in jobs {
             job.run(&mut txn)?;
         }
-        if chores.receipts {
-            let pending = &self.shared.pending;
-            contain("receipts", txn.savepoint(|txn| pending.flush(txn, taken)))?;
+        if chores.receipts && !first {
+            contain("receipts", txn.savepoint(|txn| pending.flush(txn, taken, None)))?;
         }
         if let Some(rows) = chores.settle_rows {
             let settling = &mut self.settling;
@@ -309,6 +328,10 @@ impl Running {
                 settling.abandon();
             }
             contain("merging", settled)?;
+        }
+        end_what_is_satisfied(&mut txn)?;
+        if txn.effects.deliveries.touched {
+            txn.effects.due = Some(deliveries::due_times(conn)?);
         }
         txn.write_users()?;
         conn.prepare_cached("COMMIT")?.execute([])?;
@@ -345,6 +368,7 @@ impl Running {
         for (user, work) in effects.work {
             self.apply_user(user, work);
         }
+        self.apply_deliveries(&effects.deliveries);
         let memory = &self.shared.memory;
         let counters = &self.shared.counters;
         if self.state.unsettled_rows == 0 {
@@ -359,12 +383,29 @@ impl Running {
                 self.state.recent_keys.remove(&key);
             }
         }
+        if let Some(due) = effects.due {
+            *lock(&counters.due) = due;
+        }
+        self.state.now = effects.now;
+        self.state.watched_to = effects.watched_to;
+        counters.watched_to.store(effects.watched_to, Ordering::Release);
         self.state.merged_to = effects.merged_to;
         self.state.newest_key = effects.newest_key;
         counters.commits.fetch_add(1, Ordering::Relaxed);
         counters.published.fetch_add(effects.published, Ordering::Relaxed);
         counters.fanouts.fetch_add(effects.fanouts, Ordering::Relaxed);
         counters.unsettled.store(self.state.unsettled_rows as u64, Ordering::Relaxed);
+    }
+
+    fn apply_deliveries(&mut self, tally: &DeliveryTally) {
+        for user_key in &tally.inactive_users {
+            self.state.active_users.remove(user_key);
+        }
+        let counters = &self.shared.counters;
+        counters.deliveries.fetch_add(tally.active, Ordering::Relaxed);
+        counters.held.fetch_add(tally.held, Ordering::Relaxed);
+        counters.dead_letters.fetch_add(tally.dead_letters, Ordering::Relaxed);
+        counters.legs.fetch_add(tally.legs, Ordering::Relaxed);
     }
 
     fn apply_user(&mut self, user: UserId, work: Work) {

@@ -38,23 +38,22 @@ pub(crate) struct Inner {
 impl Inner {
     /// Opens, migrates, recovers and starts the threads.
     pub(crate) async fn open(options: Options, now: UnixMs) -> Result<Self, OpenError> {
-        let _ = now;
         let EngineOptions::Sqlite(path) = options.engine.clone();
         let name = path.display().to_string();
-        let opening = tokio::task::spawn_blocking(move || Self::open_file(path, options));
+        let opening = tokio::task::spawn_blocking(move || Self::open_file(path, options, now));
         opening.await.unwrap_or_else(|error| {
             Err(OpenError::Unusable { path: name, reason: format!("opening failed: {error}") })
         })
     }
 
-    fn open_file(path: PathBuf, options: Options) -> Result<Self, OpenError> {
+    fn open_file(path: PathBuf, options: Options, now: UnixMs) -> Result<Self, OpenError> {
         let unusable = |reason: String| OpenError::Unusable { path: path.display().to_string(), reason };
         let lock = schema::take_lock(&path)?;
         let conn = schema::open_and_migrate(&path, options.busy_timeout)?;
         let limits =
             Limits { inbox_items_max: options.inbox_items_max, announcements_max: options.announcements_max };
         let read = || -> error::Sql<_> {
-            let newest_key = recovery::recover(&conn, limits)?;
+            let newest_key = recovery::recover(&conn, limits, now.0)?;
             let store_epoch = meta(&conn, "store_epoch")?.unwrap_or(0) as u32;
             Ok((newest_key, store_epoch, announcements::load(&conn)?, fanouts::unfinished(&conn)?))
         };
@@ -286,13 +285,19 @@ impl Inner {
     pub(crate) fn gauges(&self) -> StoreGauges {
         let counters = &self.shared.counters;
         let read = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed);
+        let count = |value: &AtomicI64| u64::try_from(value.load(Ordering::Relaxed)).unwrap_or(0);
         StoreGauges {
             writer_queue: read(&counters.writer_queue),
             wal_bytes: read(&counters.wal_pages) * schema::PAGE_BYTES,
             unsettled: read(&counters.unsettled),
             warm_users: self.shared.memory.warm() as u64,
             pending_receipts: self.shared.pending.count() as u64,
-            fanouts: u64::try_from(counters.fanouts.load(Ordering::Relaxed)).unwrap_or(0),
+            fanouts: count(&counters.fanouts),
+            deliveries: count(&counters.deliveries),
+            held_deliveries: count(&counters.held),
+            first_delivery_due: self.shared.due().deliveries.map(UnixMs),
+            pending_legs: count(&counters.legs),
+            dead_letters: count(&counters.dead_letters),
             commits: read(&counters.commits),
             published: read(&counters.published),
             healthy: !counters.unhealthy.load(Ordering::Relaxed),

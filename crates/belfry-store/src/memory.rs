@@ -215,6 +215,16 @@ pub(crate) struct Work {
     pub(crate) receipts: Receipts,
     /// `receipts` has more than memory.
     pub(crate) merge_receipts: bool,
+    /// A level, a state or a departure of one of the items was recorded: a delivery may have become needless.
+    pub(crate) reached: bool,
+}
+
+/// What memory knows of one number of a warm user's stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peek {
+    pub(crate) user_key: i64,
+    pub(crate) in_tail: bool,
+    pub(crate) received: bool,
 }
 
 /// A user as committed at one moment.
@@ -316,6 +326,17 @@ impl Memory {
         let entry = shard.users.get_mut(user)?;
         entry.recent = true;
         Some(entry.core.clone())
+    }
+
+    /// One number of a warm user's stream, without touching the user.
+    pub(crate) fn peek(&self, user: &UserId, seq: u64) -> Option<Peek> {
+        let shard = self.shard(user);
+        let entry = shard.users.get(user)?;
+        Some(Peek {
+            user_key: entry.core.key,
+            in_tail: entry.tail.iter().any(|item| item.seq == seq),
+            received: entry.receipts.user.contains(seq),
+        })
     }
 
     /// A warm user's key, without touching the user.

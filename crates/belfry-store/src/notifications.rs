@@ -99,6 +99,7 @@ pub(crate) fn leave(txn: &mut Txn<'_>, user: &UserId, seq: u64, gone: Gone, vers
     let Some(flags) = flags else {
         return Ok(false);
     };
+    work.reached = true;
     work.core.items = work.core.items.saturating_sub(1);
     work.core.gone_items += 1;
     if counts(flags) {

@@ -20,6 +20,7 @@ pub(crate) fn set(txn: &mut Txn<'_>, user: &UserId, preferences: Preferences, no
     txn.conn
         .prepare_cached("UPDATE users SET preferences = ?2, settings_rev = ?3 WHERE user_key = ?1")?
         .execute(params![key, json, profile.settings_rev as i64])?;
+    crate::deliveries::settings_changed(txn, key, now)?;
     Ok(profile.settings())
 }
 

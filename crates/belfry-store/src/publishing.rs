@@ -19,6 +19,7 @@ pub(crate) const AT_ONCE_MAX: usize = 256;
 
 /// Stores an alert. The inner error leaves nothing behind.
 pub(crate) fn publish(txn: &mut Txn<'_>, alert: &NewAlert, now: i64) -> Sql<Result<Published, PublishError>> {
+    txn.at(now);
     if let Some(idempotency) = &alert.idempotency {
         match idempotency::find(txn, idempotency)? {
             Some(Found::Replay(published)) => return Ok(Ok(published)),

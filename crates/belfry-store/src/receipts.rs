@@ -11,8 +11,9 @@ use crate::txn::Txn;
 use crate::{AckRow, StoreError};
 use belfry_protocol::{AlertId, Level, Stream, UserId};
 use rusqlite::params;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 /// Most receipts (users with ranges, and named alerts) that wait for the disk.
 const PENDING_MAX: usize = 65_536;
@@ -26,6 +27,8 @@ enum Named {
     Ids { ids: Vec<AlertId>, level: Level },
     /// A range of a user who was not warm.
     Range { stream: Stream, after: u64, up_to: u64 },
+    /// A range of the user's stream that is more than received.
+    Displayed { after: u64, up_to: u64 },
 }
 
 /// A receipt with its user and moment.
@@ -41,13 +44,15 @@ struct Waiting {
 pub(crate) struct Pending {
     queue: Mutex<Queue>,
     count: AtomicUsize,
+    /// The latest moment of a receipt.
+    latest: AtomicI64,
 }
 
 #[derive(Default)]
 struct Queue {
     /// Users whose ranges in memory are newer than on disk.
     dirty: Vec<UserId>,
-    named: std::collections::VecDeque<Waiting>,
+    named: VecDeque<Waiting>,
 }
 
 /// What one flush took, so that a failed transaction can give it back.
@@ -71,8 +76,9 @@ impl Pending {
         ack: AckRow,
         now: i64,
     ) -> Result<bool, StoreError> {
+        self.latest.fetch_max(now, Ordering::Relaxed);
         let what = match ack {
-            AckRow::Range { stream, after, up_to } => {
+            AckRow::Range { stream, after, up_to, level: Level::Received } => {
                 match memory.note_range(user, stream == Stream::All, after.0, up_to.0) {
                     Noted::Known => return Ok(false),
                     Noted::Full => return Err(StoreError::Overloaded),
@@ -85,9 +91,24 @@ impl Pending {
                     Noted::Cold => Named::Range { stream, after: after.0, up_to: up_to.0 },
                 }
             }
+            AckRow::Range { stream, after, up_to, .. } => {
+                let received = AckRow::Range { stream, after, up_to, level: Level::Received };
+                let first = self.note(memory, user, received, now)?;
+                if stream == Stream::All {
+                    return Ok(first);
+                }
+                // Clamped to the head of this moment; that of a user who is not warm does not move until the flush.
+                let head = memory.core(user).map_or(up_to.0, |core| core.head);
+                let named = Named::Displayed { after: after.0, up_to: up_to.0.min(head) };
+                return Ok(self.push(user, named, now)? || first);
+            }
             AckRow::Ids { ids, .. } if ids.is_empty() => return Ok(false),
             AckRow::Ids { ids, level } => Named::Ids { ids, level },
         };
+        self.push(user, what, now)
+    }
+
+    fn push(&self, user: &UserId, what: Named, now: i64) -> Result<bool, StoreError> {
         let weight = what.weight();
         if self.count() + weight > PENDING_MAX {
             return Err(StoreError::Overloaded);
@@ -98,7 +119,8 @@ impl Pending {
         Ok(first)
     }
 
-    fn take(&self) -> Taken {
+    /// The receipts of one flush: a bounded number of the oldest, and all that `wanted` says.
+    fn take(&self, wanted: impl Fn(&UserId) -> bool) -> Taken {
         let mut queue = lock(&self.queue);
         let mut taken = Taken { dirty: std::mem::take(&mut queue.dirty), named: Vec::new() };
         let mut weight = 0;
@@ -107,6 +129,19 @@ impl Pending {
         {
             weight += waiting.what.weight();
             taken.named.push(waiting);
+        }
+        if !queue.named.is_empty() {
+            let (more, rest): (Vec<_>, VecDeque<_>) =
+                std::mem::take(&mut queue.named).into_iter().fold(Default::default(), |mut both, one| {
+                    if wanted(&one.user) {
+                        both.0.push(one)
+                    } else {
+                        both.1.push_back(one)
+                    }
+                    both
+                });
+            taken.named.extend(more);
+            queue.named = rest;
         }
         taken
     }
@@ -133,9 +168,20 @@ impl Pending {
         }
     }
 
-    /// Writes what waits, as a part of this transaction.
-    pub(crate) fn flush(&self, txn: &mut Txn<'_>, taken: &mut Taken) -> Sql<()> {
-        *taken = self.take();
+    /// Writes what waits, as a part of this transaction. `users`: all that waits for these and for those with active
+    /// deliveries, however much it is.
+    pub(crate) fn flush(
+        &self,
+        txn: &mut Txn<'_>,
+        taken: &mut Taken,
+        users: Option<&HashSet<UserId>>,
+    ) -> Sql<()> {
+        let active = |user: &UserId| {
+            // Of one who is not warm it is not known here.
+            txn.memory.key(user).is_none_or(|key| txn.state.active_users.contains(&key))
+        };
+        *taken = self.take(|user| users.is_some_and(|users| users.contains(user) || active(user)));
+        txn.at(self.latest.load(Ordering::Relaxed));
         let mut ranges = Vec::with_capacity(taken.dirty.len());
         for user in &taken.dirty {
             // From here on a new receipt makes the user dirty again.
@@ -156,6 +202,9 @@ impl Pending {
                 Named::Range { stream, after, up_to } => {
                     cold_range(txn, &waiting.user, *stream, *after, *up_to)?;
                 }
+                Named::Displayed { after, up_to } => {
+                    displayed_range(txn, &waiting.user, (*after, *up_to), waiting.now)?;
+                }
             }
         }
         Ok(())
@@ -166,7 +215,7 @@ impl Named {
     fn weight(&self) -> usize {
         match self {
             Named::Ids { ids, .. } => ids.len(),
-            Named::Range { .. } => 1,
+            Named::Range { .. } | Named::Displayed { .. } => 1,
         }
     }
 }
@@ -200,7 +249,9 @@ fn write_ranges(txn: &mut Txn<'_>, user: &UserId, mut of_user: Ranges, mut of_al
     if let Some(last) = of_all.overflow().last().copied() {
         of_all.forget_up_to(last.1);
     }
-    let user_key = txn.held(user).core.key;
+    let work = txn.held(user);
+    work.reached = true;
+    let user_key = work.core.key;
     txn.conn
         .prepare_cached("UPDATE users SET received = ?2, received_all = ?3 WHERE user_key = ?1")?
         .execute(params![user_key, of_user.to_blob(), of_all.to_blob()])?;
@@ -229,13 +280,33 @@ fn cold_range(txn: &mut Txn<'_>, user: &UserId, stream: Stream, after: u64, up_t
     write_ranges(txn, user, of_user, of_all)
 }
 
+/// A range of the user's stream was displayed.
+fn displayed_range(txn: &mut Txn<'_>, user: &UserId, (after, up_to): (u64, u64), now: i64) -> Sql<()> {
+    if txn.user(user)?.is_none() {
+        return Ok(());
+    }
+    settle_user(txn, user)?;
+    let work = txn.held(user);
+    work.reached = true;
+    let (user_key, up_to) = (work.core.key, up_to.min(work.core.head));
+    txn.conn
+        .prepare_cached(
+            "UPDATE notifications SET level = CASE WHEN level < 2 THEN 2 ELSE level END, displayed_at = ?4 \
+             WHERE user_key = ?1 AND seq > ?2 AND seq <= ?3 AND displayed_at IS NULL",
+        )?
+        .execute(params![user_key, i64::try_from(after).unwrap_or(i64::MAX), up_to as i64, now])?;
+    Ok(())
+}
+
 /// Named alerts reached a level.
 fn raise(txn: &mut Txn<'_>, user: &UserId, ids: &[AlertId], level: Level, now: i64) -> Sql<()> {
     if txn.user(user)?.is_none() {
         return Ok(());
     }
     settle_user(txn, user)?;
-    let user_key = txn.held(user).core.key;
+    let work = txn.held(user);
+    work.reached = true;
+    let user_key = work.core.key;
     let column = state::level_column(level);
     let sql = format!(
         "UPDATE notifications SET level = max(level, ?3), {column} = coalesce({column}, ?4) \

@@ -11,9 +11,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Merges the log's end, in one transaction. Answers the highest alert key the file ever had in use.
-pub(crate) fn recover(conn: &Connection, limits: Limits) -> Sql<i64> {
+pub(crate) fn recover(conn: &Connection, limits: Limits, now: i64) -> Sql<i64> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
-    let result = merge_log(conn, limits);
+    let result = merge_log(conn, limits).and_then(|newest| {
+        crate::watch::begin(conn, newest)?;
+        crate::held::hold_if_restored(conn, newest, now)?;
+        Ok(newest)
+    });
     match result {
         Ok(newest) => conn.execute_batch("COMMIT").map(|()| newest),
         Err(error) => {

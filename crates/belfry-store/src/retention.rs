@@ -73,6 +73,7 @@ struct Budget {
 
 /// Removes what is too old or too much, at most `limit` items.
 pub(crate) fn apply(txn: &mut Txn<'_>, policy: &RetentionPolicy, now: i64, limit: u32) -> Sql<Swept> {
+    txn.at(now);
     let mut walk = std::mem::take(&mut txn.state.retention);
     let result = apply_walk(txn, &mut walk, policy, now, limit);
     if result.is_err() {
@@ -226,9 +227,10 @@ fn remove_item(txn: &mut Txn<'_>, user: &UserId, (seq, id): (u64, AlertId), budg
 
 /// Deletes a settled row, and the alert where it was this user's alone.
 fn delete_item(txn: &mut Txn<'_>, user: &UserId, seq: u64, alert_key: i64) -> Sql<()> {
+    let user_key = txn.held(user).core.key;
+    crate::deliveries::forget_of(txn, alert_key, user_key)?;
     let conn = txn.conn;
     let work = txn.held(user);
-    let user_key = work.core.key;
     let gone: Option<bool> = conn
         .prepare_cached("DELETE FROM notifications WHERE user_key = ?1 AND seq = ?2 RETURNING gone <> 0")?
         .query_row(params![user_key, seq as i64], |row| row.get(0))

@@ -1,9 +1,11 @@
 //! What callers, writer and readers of one store share.
 
 use crate::Options;
-use crate::memory::Memory;
+use crate::memory::{Memory, lock};
 use crate::receipts::Pending;
+use belfry_protocol::Provider;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::time::Instant;
 
@@ -28,8 +30,45 @@ pub(crate) struct Counters {
     pub(crate) fanouts: AtomicI64,
     pub(crate) commits: AtomicU64,
     pub(crate) published: AtomicU64,
+    /// Deliveries of which something is left to be decided or sent.
+    pub(crate) deliveries: AtomicI64,
+    pub(crate) held: AtomicI64,
+    pub(crate) dead_letters: AtomicI64,
+    /// Pending ones.
+    pub(crate) legs: AtomicI64,
+    /// How far the watch has come.
+    pub(crate) watched_to: AtomicI64,
+    pub(crate) due: Mutex<DueTimes>,
     pub(crate) unhealthy: AtomicBool,
     pub(crate) closed: AtomicBool,
+}
+
+/// When the first delivery and the first leg of each provider can be claimed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DueTimes {
+    pub(crate) deliveries: Option<i64>,
+    /// In the order of [`Provider::ALL`].
+    pub(crate) legs: [Option<i64>; Provider::ALL.len()],
+}
+
+impl DueTimes {
+    /// Of one provider's legs.
+    pub(crate) fn leg(&self, provider: Provider) -> Option<i64> {
+        self.legs[usize::from(crate::delivery_codes::provider_code(provider))]
+    }
+
+    /// The earliest, without legs of these providers.
+    pub(crate) fn without(&self, providers: &[Provider]) -> Option<i64> {
+        let legs = Provider::ALL.into_iter().filter(|one| !providers.contains(one));
+        legs.filter_map(|one| self.leg(one)).chain(self.deliveries).min()
+    }
+}
+
+impl Shared {
+    /// When something can be claimed.
+    pub(crate) fn due(&self) -> DueTimes {
+        *lock(&self.counters.due)
+    }
 }
 
 /// The monotonic clock, for ticks and deadlines of the store's own threads. Nothing that is stored depends on it.

@@ -5,10 +5,11 @@ use crate::error::{Sql, is_disk_fault};
 use crate::idempotency::{IdempotencyKey, Remembered};
 pub(crate) use crate::memory::Work;
 use crate::memory::{AllState, Core, Memory, Receipts};
+use crate::shared::DueTimes;
 use crate::users;
 use belfry_protocol::UserId;
 use rusqlite::{Connection, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What is given to memory after COMMIT.
@@ -25,6 +26,26 @@ pub(crate) struct Effects {
     pub(crate) spilled: Vec<(UserId, u64)>,
     /// Keys that memory need not hold any longer, with their alerts.
     pub(crate) merged_keys: Vec<(IdempotencyKey, i64)>,
+    pub(crate) deliveries: DeliveryTally,
+    /// Where a delivery or a leg was touched: when the next one can be claimed.
+    pub(crate) due: Option<DueTimes>,
+    pub(crate) watched_to: i64,
+    /// The latest moment that an operation of this transaction named.
+    pub(crate) now: i64,
+}
+
+/// How the counts of deliveries change.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DeliveryTally {
+    /// Some row of a delivery or a leg was written.
+    pub(crate) touched: bool,
+    pub(crate) active: i64,
+    pub(crate) held: i64,
+    pub(crate) dead_letters: i64,
+    /// Pending ones.
+    pub(crate) legs: i64,
+    /// Users who were found to have no active delivery left.
+    pub(crate) inactive_users: HashSet<i64>,
 }
 
 /// What the writer keeps between transactions.
@@ -42,6 +63,12 @@ pub(crate) struct WriterState {
     /// Highest key in the log.
     pub(crate) newest_key: i64,
     pub(crate) retention: crate::retention::Walk,
+    /// Keys of all users with active deliveries, and of some others.
+    pub(crate) active_users: HashSet<i64>,
+    /// How far the watch has come.
+    pub(crate) watched_to: i64,
+    /// The latest moment that an operation named.
+    pub(crate) now: i64,
 }
 
 struct Undo {
@@ -53,6 +80,8 @@ struct Undo {
     merged_to: i64,
     spilled: usize,
     merged_keys: usize,
+    deliveries: DeliveryTally,
+    watched_to: i64,
 }
 
 /// An open transaction.
@@ -92,6 +121,10 @@ impl<'a> Txn<'a> {
             store_epoch: None,
             spilled: Vec::new(),
             merged_keys: Vec::new(),
+            deliveries: DeliveryTally::default(),
+            due: None,
+            watched_to: state.watched_to,
+            now: state.now,
         };
         Self { conn, memory, state, limits, effects, inserts: Inserts::default(), undo: None }
     }
@@ -117,6 +150,8 @@ impl<'a> Txn<'a> {
             merged_to: self.effects.merged_to,
             spilled: self.effects.spilled.len(),
             merged_keys: self.effects.merged_keys.len(),
+            deliveries: self.effects.deliveries.clone(),
+            watched_to: self.effects.watched_to,
         });
         let result = body(self);
         let undo = self.undo.take();
@@ -153,6 +188,39 @@ impl<'a> Txn<'a> {
         self.effects.merged_to = undo.merged_to;
         self.effects.spilled.truncate(undo.spilled);
         self.effects.merged_keys.truncate(undo.merged_keys);
+        self.effects.deliveries = undo.deliveries;
+        self.effects.watched_to = undo.watched_to;
+    }
+
+    /// An operation of this transaction happens at this moment.
+    pub(crate) fn at(&mut self, now: i64) {
+        self.effects.now = self.effects.now.max(now);
+    }
+
+    /// The latest moment that an operation named, here or before.
+    pub(crate) fn now(&self) -> i64 {
+        self.effects.now
+    }
+
+    /// A user's core, to look at only.
+    pub(crate) fn core(&self, user: &UserId) -> Sql<Option<Core>> {
+        if let Some(work) = self.effects.work.get(user) {
+            return Ok((!work.erased).then(|| work.core.clone()));
+        }
+        match self.memory.core(user) {
+            Some(core) => Ok(Some(core)),
+            None => Ok(users::load(self.conn, user)?.map(|found| found.0)),
+        }
+    }
+
+    /// Whether a number of the stream of a user that this transaction has in hand was confirmed, on disk or not.
+    pub(crate) fn received(&self, user: &UserId, seq: u64) -> bool {
+        let Some(work) = self.effects.work.get(user) else {
+            return false;
+        };
+        let in_memory =
+            || self.memory.with_receipts(user, |receipts| receipts.user.contains(seq)).unwrap_or(false);
+        work.receipts.user.contains(seq) || (!work.made && in_memory())
     }
 
     /// A user, for change. `None`: there is none.
@@ -175,6 +243,7 @@ impl<'a> Txn<'a> {
                 made: false,
                 receipts,
                 merge_receipts: false,
+                reached: false,
             };
             self.effects.work.insert(user.clone(), work);
         }
@@ -195,6 +264,7 @@ impl<'a> Txn<'a> {
                 made: true,
                 receipts: Receipts::default(),
                 merge_receipts: false,
+                reached: false,
             };
             self.effects.work.insert(user.clone(), work);
         }

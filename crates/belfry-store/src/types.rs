@@ -387,7 +387,7 @@ pub struct ItemsPage {
 /// A receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AckRow {
-    /// `after < seq <= up_to` is received.
+    /// `after < seq <= up_to` is received, or displayed.
     Range {
         /// In which stream.
         stream: Stream,
@@ -395,6 +395,8 @@ pub enum AckRow {
         after: Seq,
         /// Inclusive.
         up_to: Seq,
+        /// `Received`, or `Displayed` for a client that cannot name what it shows; nothing higher.
+        level: Level,
     },
     /// These alerts reached this level.
     Ids {
@@ -556,6 +558,16 @@ pub struct StoreGauges {
     pub pending_receipts: u64,
     /// Unfinished fan-outs.
     pub fanouts: u64,
+    /// Deliveries of which something is left to be decided or sent.
+    pub deliveries: u64,
+    /// Those of them that wait for [`crate::Store::resume_deliveries`].
+    pub held_deliveries: u64,
+    /// When the first delivery can be claimed: how long ago is the lag.
+    pub first_delivery_due: Option<UnixMs>,
+    /// Legs that wait for an attempt or have one under way.
+    pub pending_legs: u64,
+    /// Deliveries that could not be made.
+    pub dead_letters: u64,
     /// Commits since the start.
     pub commits: u64,
     /// Publishes stored since the start.

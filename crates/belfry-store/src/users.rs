@@ -149,6 +149,7 @@ pub(crate) fn renew_epoch(txn: &mut Txn<'_>, user: &UserId, now: i64) -> Sql<Cor
 pub(crate) fn put(txn: &mut Txn<'_>, user: &UserId, profile: UserProfile, now: i64) -> Sql<Core> {
     let work = txn.user_or_new(user, now)?;
     let known = Arc::make_mut(&mut work.core.profile);
+    let moved = known.profile.time_zone != profile.time_zone;
     if known.profile.locale != profile.locale || known.profile.time_zone != profile.time_zone {
         known.settings_rev += 1;
     }
@@ -170,6 +171,9 @@ pub(crate) fn put(txn: &mut Txn<'_>, user: &UserId, profile: UserProfile, now: i
             known.profile.name,
             known.settings_rev as i64
         ])?;
+    if moved {
+        crate::deliveries::settings_changed(txn, core.key, now)?;
+    }
     Ok(core)
 }
 
@@ -203,6 +207,7 @@ pub(crate) fn set_do_not_disturb(
     txn.conn
         .prepare_cached("UPDATE users SET do_not_disturb = ?2, settings_rev = ?3 WHERE user_key = ?1")?
         .execute(params![key, json, profile.settings_rev as i64])?;
+    crate::deliveries::settings_changed(txn, key, now)?;
     Ok(profile.settings())
 }
 
@@ -213,6 +218,7 @@ pub(crate) fn erase(txn: &mut Txn<'_>, user: &UserId) -> Sql<bool> {
     }
     crate::settle::settle_user(txn, user)?;
     let key = txn.held(user).core.key;
+    crate::deliveries::forget_user(txn, key)?;
     let conn = txn.conn;
     conn.prepare_cached(
         "DELETE FROM recipients WHERE user_id = ?2 AND alert_key IN \

@@ -7,6 +7,7 @@ use crate::group_commit::Running;
 use crate::memory::lock;
 use crate::shared::Shared;
 use crate::txn::Txn;
+use belfry_protocol::UserId;
 use rusqlite::Connection;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -19,6 +20,9 @@ use tokio::sync::oneshot;
 pub(crate) trait Job: Send {
     /// How much of a group it takes.
     fn bytes(&self) -> usize;
+    /// Receipts of users with active deliveries, and of these users, are to be written before it runs, however short
+    /// they have waited.
+    fn after_receipts_of(&self) -> Option<&[UserId]>;
     /// `Err`: the disk failed, nothing of the transaction can stand.
     fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), rusqlite::Error>;
     /// After COMMIT, or after the transaction failed.
@@ -28,6 +32,7 @@ pub(crate) trait Job: Send {
 /// A closure with somebody who waits for its answer.
 pub(crate) struct Call<T, F> {
     bytes: usize,
+    after_receipts_of: Option<Vec<UserId>>,
     body: Option<F>,
     outcome: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
@@ -37,13 +42,17 @@ impl<T, F> Call<T, F> {
     /// The call, and where its answer comes.
     pub(crate) fn new(bytes: usize, body: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
         let (answer, answered) = oneshot::channel();
-        (Self { bytes, body: Some(body), outcome: None, answer }, answered)
+        (Self { bytes, after_receipts_of: None, body: Some(body), outcome: None, answer }, answered)
     }
 }
 
 impl<T: Send, F: FnOnce(&mut Txn<'_>) -> Sql<T> + Send> Job for Call<T, F> {
     fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    fn after_receipts_of(&self) -> Option<&[UserId]> {
+        self.after_receipts_of.as_deref()
     }
 
     fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), rusqlite::Error> {
@@ -143,6 +152,19 @@ impl Writer {
         body: impl FnOnce(&mut Txn<'_>) -> Sql<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let answered = self.submit(256, move |txn| txn.savepoint(body))?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Like [`Writer::write`], in a transaction that first writes the receipts which wait for users with active
+    /// deliveries, and for these users.
+    pub(crate) async fn write_after_receipts<T: Send + 'static>(
+        &self,
+        users: Vec<UserId>,
+        body: impl FnOnce(&mut Txn<'_>) -> Sql<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (mut call, answered) = Call::new(1_024, move |txn: &mut Txn<'_>| txn.savepoint(body));
+        call.after_receipts_of = Some(users);
+        self.send(Message::Job(Box::new(call)))?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 

@@ -22,8 +22,8 @@ use belfry_protocol::frame::{
 };
 use belfry_protocol::inbox::Ack;
 use belfry_protocol::{
-    AlertId, ClientFrame, CloseCode, ConnectionId, Cursor, ErrorCode, Seq, ServerFrame, StateChange, Stream,
-    UserId,
+    AlertId, ClientFrame, CloseCode, ConnectionId, Cursor, ErrorCode, Level, Seq, ServerFrame, StateChange,
+    Stream, UserId,
 };
 use belfry_store::{
     AckRow, ChangedRow, Connected, Heads, InboxRows, ItemsPage, PageLimit, Settings, Standing, UnixMs, Unread,

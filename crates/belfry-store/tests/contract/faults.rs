@@ -87,6 +87,7 @@ contract! {
             stream: belfry_protocol::Stream::User,
             after: belfry_protocol::Seq(0),
             up_to: belfry_protocol::Seq(1),
+            level: belfry_protocol::Level::Received,
         };
         it.store.acknowledge(&user("ann"), range, NOW).unwrap();
         let shown = AckRow::Ids { ids: vec![one.id], level: belfry_protocol::Level::Displayed };
@@ -111,6 +112,7 @@ contract! {
             stream: belfry_protocol::Stream::User,
             after: belfry_protocol::Seq(0),
             up_to: belfry_protocol::Seq(7),
+            level: belfry_protocol::Level::Received,
         };
         it.store.acknowledge(&user("ann"), received, NOW).unwrap();
         // Each row grows by a time, so new pages are needed whether the log was merged by now or not.

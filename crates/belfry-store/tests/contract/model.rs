@@ -342,7 +342,12 @@ impl Run {
             let up_to = self.random.u64(0..self.model.all_head + 60);
             let stream = if self.random.bool() { Stream::User } else { Stream::All };
             let width = self.random.u64(0..5);
-            AckRow::Range { stream, after: Seq(up_to.saturating_sub(width)), up_to: Seq(up_to) }
+            AckRow::Range {
+                stream,
+                after: Seq(up_to.saturating_sub(width)),
+                up_to: Seq(up_to),
+                level: Level::Received,
+            }
         } else {
             let level = if self.random.bool() { Level::Received } else { Level::Displayed };
             AckRow::Ids { ids: self.some_ids(), level }

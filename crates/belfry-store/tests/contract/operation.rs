@@ -60,7 +60,7 @@ contract! {
         assert_eq!(clone.publish(alert, NOW).await, Err(PublishError::Store(StoreError::Closed)));
         assert_eq!(clone.user(&user("ann")).await, Err(StoreError::Closed));
         let range =
-            AckRow::Range { stream: belfry_protocol::Stream::User, after: Seq(0), up_to: Seq(1) };
+            AckRow::Range { stream: belfry_protocol::Stream::User, after: Seq(0), up_to: Seq(1), level: belfry_protocol::Level::Received };
         assert_eq!(clone.acknowledge(&user("ann"), range, NOW), Err(StoreError::Closed));
         assert_eq!(clone.close().await, Err(StoreError::Closed));
     }

@@ -5,7 +5,7 @@ use belfry_protocol::{Level, Seq, StateChange, Stream};
 use belfry_store::*;
 
 fn range(after: u64, up_to: u64) -> AckRow {
-    AckRow::Range { stream: Stream::User, after: Seq(after), up_to: Seq(up_to) }
+    AckRow::Range { stream: Stream::User, after: Seq(after), up_to: Seq(up_to), level: Level::Received }
 }
 
 fn ids(ids: &[belfry_protocol::AlertId], level: Level) -> AckRow {
@@ -52,7 +52,7 @@ contract! {
         it.tell_all().await;
         let it = it.reopened().await;
         it.store.acknowledge(&user("ann"), range(0, 9), NOW).unwrap();
-        let all = AckRow::Range { stream: Stream::All, after: Seq(0), up_to: Seq(9) };
+        let all = AckRow::Range { stream: Stream::All, after: Seq(0), up_to: Seq(9), level: Level::Received };
         it.store.acknowledge(&user("ann"), all, NOW).unwrap();
         it.store.acknowledge(&user("nobody"), range(0, 9), NOW).unwrap();
         it.store.flush().await.unwrap();

@@ -161,12 +161,18 @@ impl Session {
         self.out.push(Output::Ponged(heads));
         let spoke = self.spoke_at.is_some_and(|at| now.instant.saturating_duration_since(at) < NAIVE_ALIVE);
         if spoke || self.rules.trust_pong {
+            // Such a client cannot say what it shows, so what it has counts as displayed.
             let from = self.receipted;
             for (stream, after, up_to) in
                 [(Stream::User, from.user, heads.user), (Stream::All, from.all, heads.all)]
             {
                 if up_to > after {
-                    self.out.push(Output::Acknowledge(AckRow::Range { stream, after, up_to }));
+                    self.out.push(Output::Acknowledge(AckRow::Range {
+                        stream,
+                        after,
+                        up_to,
+                        level: Level::Displayed,
+                    }));
                 }
             }
             self.receipted = Heads { user: from.user.max(heads.user), all: from.all.max(heads.all) };

@@ -323,7 +323,7 @@ fn pongs_of_a_naive_client_are_receipts_only_while_it_speaks() {
     let words = said(&mut session);
     assert_eq!(
         words.last().map(String::as_str),
-        Some("ack Range { stream: User, after: Seq(0), up_to: Seq(2) }"),
+        Some("ack Range { stream: User, after: Seq(0), up_to: Seq(2), level: Displayed }"),
         "{words:?}"
     );
     session.on_pong(b"u2.a0", later(now, Duration::from_secs(61)));
@@ -339,7 +339,10 @@ fn a_range_ack_confirms_no_more_than_was_sent() {
         r#"{"type":"ack","data":{"stream":"user","after":40,"up_to":9007199254740991,"level":"received"}}"#,
         now,
     );
-    assert_eq!(said(&mut session), ["ack Range { stream: User, after: Seq(40), up_to: Seq(41) }"]);
+    assert_eq!(
+        said(&mut session),
+        ["ack Range { stream: User, after: Seq(40), up_to: Seq(41), level: Received }"]
+    );
     session.on_text(r#"{"type":"ack","data":{"stream":"user","after":40,"up_to":41,"level":"read"}}"#, now);
     assert_eq!(said(&mut session), ["error field-invalid"]);
 }

@@ -1,0 +1,136 @@
+//! What ends a delivery from outside: its person answered, or its notification left the list.
+//!
+//! [`end_what_is_satisfied`] runs at the end of every transaction, so none commits a level without ending what that
+//! level satisfies. It looks only at users for whom this transaction recorded a level, a state or a departure
+//! ([`crate::memory::Work::reached`]) and who have active deliveries: on a good day at nobody.
+
+use crate::deliveries::{self, Delivery, active_of, save};
+use crate::error::Sql;
+use crate::legs;
+use crate::state::{ACTED, ARCHIVED, Gone, READ, level_code, level_from};
+use crate::txn::Txn;
+use belfry_protocol::delivery::{DeliveryState, LegState};
+use belfry_protocol::{Level, UserId};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// A state in which a delivery ends, and why.
+pub(crate) type Outcome = (DeliveryState, &'static str);
+
+/// Ends the deliveries that what this transaction did so far has made needless.
+pub(crate) fn end_what_is_satisfied(txn: &mut Txn<'_>) -> Sql<()> {
+    if txn.state.active_users.is_empty() {
+        return Ok(());
+    }
+    let active = &txn.state.active_users;
+    let touched = txn.effects.work.iter().filter(|(_, work)| work.reached && !work.erased);
+    let touched = touched.filter(|(_, work)| active.contains(&work.core.key));
+    let mut touched: Vec<(UserId, i64)> = touched.map(|(user, work)| (user.clone(), work.core.key)).collect();
+    touched.sort_unstable();
+    let now = txn.now();
+    for (user, user_key) in touched {
+        let mut any_left = false;
+        for delivery in active_of(txn.conn, user_key)? {
+            match outcome(txn, &user, &delivery)? {
+                Some((state, reason)) => end(txn, &delivery, state, reason, now)?,
+                None => any_left = true,
+            }
+        }
+        if !any_left {
+            txn.effects.deliveries.inactive_users.insert(user_key);
+        }
+    }
+    Ok(())
+}
+
+/// How a delivery ends because of its notification as it is now. The caller has the user in hand.
+pub(crate) fn outcome(txn: &Txn<'_>, user: &UserId, delivery: &Delivery) -> Sql<Option<Outcome>> {
+    let row: Option<(i64, u8, u8, u8)> = txn
+        .conn
+        .prepare_cached(
+            "SELECT alert_key, level, flags, gone FROM notifications WHERE user_key = ?1 AND seq = ?2",
+        )?
+        .query_row(params![delivery.user_key, delivery.seq as i64], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
+        .optional()?;
+    let Some((_, level, flags, gone)) = row.filter(|row| row.0 == delivery.alert_key) else {
+        return Ok(Some(left(Gone::Removed)));
+    };
+    if let Some(gone) = Gone::from_code(gone) {
+        return Ok(Some(left(gone)));
+    }
+    if flags & (READ | ARCHIVED | ACTED) != 0 {
+        return Ok(Some((DeliveryState::Confirmed, "its person read it")));
+    }
+    let level = level.max(u8::from(txn.received(user, delivery.seq)));
+    Ok((level >= level_code(delivery.stop_at)).then(|| (DeliveryState::Confirmed, reached(level))))
+}
+
+fn reached(level: u8) -> &'static str {
+    match level_from(level) {
+        Some(Level::Received) | None => "a device has it",
+        Some(Level::Displayed) => "it was displayed",
+        Some(Level::Seen) => "its person saw it",
+        Some(Level::Read | Level::Acted) => "its person read it",
+    }
+}
+
+fn left(gone: Gone) -> Outcome {
+    match gone {
+        Gone::Expired => (DeliveryState::Expired, "its time was over"),
+        Gone::Recalled => (DeliveryState::Recalled, "it was recalled"),
+        Gone::Replaced => (DeliveryState::Recalled, "a newer one took its place"),
+        Gone::Removed => (DeliveryState::Recalled, "it was removed"),
+    }
+}
+
+/// How a delivery ends because of its alert, where no sweep and no chunk of a recall has been at its notification.
+pub(crate) fn over(conn: &Connection, delivery: &Delivery, now: i64) -> Sql<Option<Outcome>> {
+    let row: Option<(Option<i64>, Option<i64>)> = conn
+        .prepare_cached("SELECT recalled_at, expires_at FROM alerts WHERE alert_key = ?1")?
+        .query_row([delivery.alert_key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match row {
+        None => Some(left(Gone::Removed)),
+        Some((Some(_), _)) => Some(left(Gone::Recalled)),
+        Some((None, Some(expires_at))) if expires_at <= now => Some(left(Gone::Expired)),
+        Some(_) => None,
+    })
+}
+
+/// Ends a delivery that is not needed any more, and its legs that wait. One that has ended before keeps its state.
+pub(crate) fn end(
+    txn: &mut Txn<'_>,
+    before: &Delivery,
+    state: DeliveryState,
+    reason: &str,
+    now: i64,
+) -> Sql<()> {
+    let mut after = before.clone();
+    if before.ended_at.is_none() {
+        after.finish(state, reason, now);
+    }
+    if before.open_legs > 0 {
+        let to = if state == DeliveryState::Expired { LegState::Expired } else { LegState::Cancelled };
+        legs::drop_pending(txn, before.key, (to, reason), now)?;
+        after.open_legs = 0;
+    }
+    save(txn, before, &after)
+}
+
+/// Looks again at deliveries whose level to reach has changed.
+pub(crate) fn look_again(txn: &mut Txn<'_>, delivery_key: i64, now: i64) -> Sql<()> {
+    let Some(delivery) = deliveries::find(txn.conn, delivery_key)? else {
+        return Ok(());
+    };
+    let Some(user) = deliveries::user_of(txn.conn, &delivery)? else {
+        return Ok(());
+    };
+    if txn.user(&user)?.is_none() {
+        return Ok(());
+    }
+    match outcome(txn, &user, &delivery)? {
+        Some((state, reason)) => end(txn, &delivery, state, reason, now),
+        None => Ok(()),
+    }
+}
