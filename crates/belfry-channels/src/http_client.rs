@@ -1,9 +1,10 @@
 //! HTTPS to a provider: whom to trust, how long to wait, how much of an answer is read, and what went wrong when
 //! there was none.
 
+use crate::guard::LedInside;
 use crate::outcome::{Action, RetryScope, SendError};
 use jiff::Timestamp;
-use reqwest::{Certificate, Client, RequestBuilder, Url};
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Url};
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
@@ -83,6 +84,11 @@ impl Connector {
 
     /// A client with connections of its own.
     pub(crate) fn client(&self) -> Result<Client, SetupError> {
+        self.finish(self.builder())
+    }
+
+    /// What a client is made from, for channels that add restrictions of their own.
+    pub(crate) fn builder(&self) -> ClientBuilder {
         let mut client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             // What may be repeated is decided where the provider's rules are known.
@@ -109,6 +115,11 @@ impl Connector {
         if let Some(certificates) = &self.certificates {
             client = client.tls_certs_only(certificates.clone());
         }
+        client
+    }
+
+    /// The client of a [`Connector::builder`].
+    pub(crate) fn finish(&self, client: ClientBuilder) -> Result<Client, SetupError> {
         client.build().map_err(|error| {
             let problem = format!("no HTTPS client can be made: {}", innermost(&error));
             SetupError::new(self.ca_file_key, problem)
@@ -168,6 +179,8 @@ pub(crate) enum Failure {
     Unreachable(String),
     /// The other side's certificate is not trusted.
     Untrusted(String),
+    /// Its name leads to where nobody may be called.
+    LedInside(LedInside),
     /// Nothing came in time. It may have been processed.
     Timeout,
     /// The connection ended in the middle. It may have been processed.
@@ -187,6 +200,7 @@ impl Failure {
                 );
                 everybody(SendError::new(Action::Misconfigured, "certificate", said))
             }
+            Self::LedInside(led) => SendError::new(Action::Refused, "not-public", led.to_string()),
             Self::Timeout => timed_out(),
             Self::Broken(said) => SendError::new(Action::Retry, "reset", said),
         }
@@ -253,6 +267,9 @@ pub(crate) fn failure(error: &reqwest::Error) -> Failure {
         }
         if let Some(rustls::Error::InvalidCertificate(_)) = cause.downcast_ref::<rustls::Error>() {
             return Failure::Untrusted(said);
+        }
+        if let Some(led) = cause.downcast_ref::<LedInside>() {
+            return Failure::LedInside(*led);
         }
     }
     if error.is_connect() {

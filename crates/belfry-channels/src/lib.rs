@@ -9,18 +9,25 @@ mod apns;
 pub mod email;
 mod fcm;
 mod fit;
+mod guard;
 mod http_client;
 mod notice;
 mod oauth;
 mod outcome;
 mod push_payload;
+pub mod standard_webhooks;
+mod web_push;
+mod webhook;
 
 pub use address::{Address, ApnsEnvironment};
 pub use apns::{APNS_PRODUCTION_URL, APNS_SANDBOX_URL, Apns, ApnsOptions};
 pub use fcm::{FCM_BASE_URL, Fcm, FcmOptions};
+pub use guard::{Guard, GuardOptions, KNOWN_PUSH_SERVICES, Refusal, Trust, is_public};
 pub use http_client::SetupError;
 pub use notice::{DigestItem, Notice};
 pub use outcome::{Action, Receipt, RetryScope, SendError};
+pub use web_push::{BadKeys, BadSubscription, VapidKey, WebPush, WebPushOptions, check_subject};
+pub use webhook::{Poster, Webhook, WebhookOptions};
 
 use belfry_protocol::device::Provider;
 use futures_util::future::BoxFuture;
