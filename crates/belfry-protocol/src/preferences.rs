@@ -1,5 +1,6 @@
 //! What a person wants by which way.
 
+use crate::ladder::Channel;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -32,4 +33,42 @@ pub struct Preferences {
     pub default: ChannelChoices,
     /// By category; at most 100.
     pub categories: BTreeMap<String, ChannelChoices>,
+}
+
+impl ChannelChoices {
+    fn choice(self, channel: Channel) -> Option<bool> {
+        match channel {
+            Channel::Push => self.push,
+            Channel::Email => self.email,
+            Channel::Live | Channel::Webhook => None,
+        }
+    }
+}
+
+impl Preferences {
+    /// Whether a category is wanted by a channel: what the category says, else what `default` says, else yes.
+    pub fn wants(&self, category: &str, channel: Channel) -> bool {
+        let own = self.categories.get(category).and_then(|choices| choices.choice(channel));
+        own.or(self.default.choice(channel)).unwrap_or(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_category_speaks_before_the_default_and_silence_is_consent() {
+        let choices = |push, email| ChannelChoices { push, email };
+        let preferences = Preferences {
+            default: choices(Some(false), None),
+            categories: [("security".to_owned(), choices(Some(true), Some(false)))].into(),
+        };
+        assert!(!preferences.wants("deals", Channel::Push));
+        assert!(preferences.wants("deals", Channel::Email));
+        assert!(preferences.wants("security", Channel::Push));
+        assert!(!preferences.wants("security", Channel::Email));
+        assert!(preferences.wants("security", Channel::Webhook));
+        assert!(Preferences::default().wants("deals", Channel::Push));
+    }
 }

@@ -4,6 +4,9 @@ use crate::auth::{ApiKeys, CookieNames, ForwardedHeader, Gate, Loopback, Origins
 use crate::changes;
 use crate::clock;
 use crate::config::{Config, Mode};
+use crate::escalate;
+use crate::escalate::breaker::BreakerRules;
+use crate::escalate::ways::{WayRules, Ways};
 use crate::http;
 use crate::hub::Hub;
 use crate::kinds::{Kinds, KindsHandle, KindsOptions};
@@ -13,14 +16,16 @@ use crate::live::session::SessionRules;
 use crate::metrics::{Counter, Metrics};
 use crate::services::Services;
 use crate::tasks::{TaskKind, Tasks};
+use crate::watch::Watch;
 use anyhow::Context;
 use axum::Router;
+use belfry_channels::Channel;
 use belfry_protocol::frame::ServerInfo;
 use belfry_store::{PageLimit, Store};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// Changes in one frame of a catch-up.
 const CHANGES_PER_FRAME: usize = 200;
@@ -35,6 +40,12 @@ pub struct App {
 impl App {
     /// Opens the store, loads kinds and keys, and starts the tasks.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let channels = providers(&config)?;
+        Self::open_with(config, channels).await
+    }
+
+    /// The same with ways out of the caller's own in place of the configured ones.
+    pub async fn open_with(config: Config, channels: Vec<Arc<dyn Channel>>) -> anyhow::Result<Self> {
         let started = clock::now();
         let store = Store::open(config.store_options(), started.unix_ms()).await?;
         let verifier = Arc::new(Verifier::new(config.verifier_options())?);
@@ -55,6 +66,7 @@ impl App {
                 burst: f64::from(limits.requests_burst_per_user),
             }),
         };
+        let watch = Watch::new(config.fallback.watched_max as usize, store.watched_to());
         let services = Arc::new(Services {
             store,
             hub: Arc::new(Hub::new(limits.connections_per_user as usize)),
@@ -67,6 +79,10 @@ impl App {
             tasks: Tasks::new(),
             rules: Arc::new(session_rules(&config)),
             fanout_wake: Notify::new(),
+            watch,
+            ways: Ways::new(channels, way_rules(&config)),
+            escalate_wake: Notify::new(),
+            sends: Arc::new(Semaphore::new(config.fallback.sends_in_flight_max as usize)),
             leaving: AtomicBool::new(false),
             started,
             config: Arc::new(config),
@@ -130,6 +146,22 @@ impl App {
     }
 }
 
+/// The providers that the configuration names.
+fn providers(config: &Config) -> anyhow::Result<Vec<Arc<dyn Channel>>> {
+    let _ = config;
+    Ok(Vec::new())
+}
+
+fn way_rules(config: &Config) -> WayRules {
+    let fallback = &config.fallback;
+    let breaker = BreakerRules {
+        window: fallback.gone_window,
+        share: f64::from(fallback.gone_percent_max) / 100.0,
+        gone_min: fallback.gone_min,
+    };
+    WayRules { probe_every: fallback.probe_every, breaker }
+}
+
 fn proxies(config: &Config) -> anyhow::Result<TrustedProxies> {
     let nets: Vec<String> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();
     Ok(TrustedProxies::new(&nets, ForwardedHeader::XForwardedFor)?)
@@ -188,6 +220,10 @@ fn start_tasks(services: &Arc<Services>, verifier: Arc<Verifier>) {
     let tasks = &services.tasks;
     tasks.spawn(TaskKind::Fanout, changes::expand_fanouts(Arc::clone(services)));
     tasks.spawn(TaskKind::Sweep, changes::sweep(Arc::clone(services)));
+    tasks.spawn(TaskKind::Escalate, escalate::night_watch::run(Arc::clone(services)));
+    if !services.ways.is_empty() {
+        tasks.spawn(TaskKind::Escalate, escalate::dispatcher::run(Arc::clone(services)));
+    }
     let stop = tasks.stopping().clone();
     tasks.spawn(TaskKind::KeysRefresh, async move {
         tokio::select! {

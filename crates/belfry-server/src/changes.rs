@@ -162,9 +162,11 @@ impl Services {
 pub async fn expand_fanouts(services: Arc<Services>) {
     let stop = services.tasks.stopping().clone();
     loop {
+        let held = services.watch.hold_still();
         match services.store.expand_fanout(crate::clock::now().unix_ms()).await {
             Ok(Some(expanded)) => {
                 services.hand_to(expanded.id, &expanded.content, &expanded.notified);
+                drop(held);
                 services.tell(&expanded.changes);
                 if !stop.is_cancelled() {
                     continue;

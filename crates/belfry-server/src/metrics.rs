@@ -1,7 +1,9 @@
 //! Every metric is named here, once. Counters rise where things happen; gauges are read when somebody asks.
 
+use crate::escalate::ways::WayStatus;
 use crate::hub::HubCounts;
 use crate::tasks::{TaskKind, Tasks};
+use belfry_protocol::Provider;
 use belfry_protocol::stats::KindStats;
 use belfry_store::StoreGauges;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -97,6 +99,17 @@ struct NameLabels {
     name: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    provider: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProviderLabels {
+    provider: &'static str,
+}
+
 /// All figures of this node.
 #[derive(Debug)]
 pub struct Metrics {
@@ -107,6 +120,9 @@ pub struct Metrics {
     /// One of `requests`, found once.
     created: OnceLock<PromCounter>,
     publish_seconds: Histogram,
+    calls: Family<CallLabels, PromCounter>,
+    paused: Family<ProviderLabels, Gauge>,
+    keeps_gone: Family<ProviderLabels, Gauge>,
     gauges: Vec<Gauge>,
     tasks: Family<NameLabels, Gauge>,
     kinds: Mutex<HashMap<String, KindFigures>>,
@@ -154,6 +170,20 @@ impl Metrics {
             Unit::Seconds,
             publish_seconds.clone(),
         );
+        let calls = Family::default();
+        registry.register("provider_calls", "calls to providers, by outcome", calls.clone());
+        let paused = Family::default();
+        registry.register(
+            "provider_paused",
+            "1: it refuses our credentials, what waits for it stays",
+            paused.clone(),
+        );
+        let keeps_gone = Family::default();
+        registry.register(
+            "provider_keeps_gone",
+            "1: too many answers say that an address is gone, so none is deleted",
+            keeps_gone.clone(),
+        );
         let gauges = GAUGES
             .iter()
             .map(|(name, help)| {
@@ -171,6 +201,9 @@ impl Metrics {
             requests,
             created: OnceLock::new(),
             publish_seconds,
+            calls,
+            paused,
+            keeps_gone,
             gauges,
             tasks,
             kinds: Mutex::default(),
@@ -196,6 +229,11 @@ impl Metrics {
     /// A socket was closed by us.
     pub fn closed(&self, code: u16) {
         self.closes.get_or_create(&CloseLabels { code: u32::from(code) }).inc();
+    }
+
+    /// A provider was called.
+    pub fn called(&self, provider: Provider, outcome: &'static str) {
+        self.calls.get_or_create(&CallLabels { provider: provider.as_str(), outcome }).inc();
     }
 
     /// A request was answered. `route` is the pattern, never the path.
@@ -273,7 +311,12 @@ impl Metrics {
     }
 
     /// The text that Prometheus reads (OpenMetrics 1.0).
-    pub fn render(&self, hub: HubCounts, store: StoreGauges, tasks: &Tasks) -> String {
+    pub fn render(&self, hub: HubCounts, store: StoreGauges, ways: &[WayStatus], tasks: &Tasks) -> String {
+        for way in ways {
+            let labels = ProviderLabels { provider: way.provider.as_str() };
+            self.paused.get_or_create(&labels).set(i64::from(way.paused.is_some()));
+            self.keeps_gone.get_or_create(&labels).set(i64::from(way.keeps_gone));
+        }
         for (gauge, value) in self.gauges.iter().zip(gauges(hub, store)) {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
@@ -351,7 +394,7 @@ mod tests {
     fn every_counter_is_in_the_text() {
         let metrics = Metrics::new(crate::clock::now().instant);
         metrics.closed(4401);
-        let text = metrics.render(HubCounts::default(), StoreGauges::default(), &Tasks::new());
+        let text = metrics.render(HubCounts::default(), StoreGauges::default(), &[], &Tasks::new());
         assert!(
             Counter::ALL.iter().all(|(_, name)| text.contains(&format!("belfry_{name}_total"))),
             "{text}"

@@ -71,6 +71,8 @@ impl Services {
             link_schemes: &self.config.kinds.link_schemes,
         };
         let audience = posted.alert.to.clone();
+        // Until the alert is watched, or is known not to need it, a restart would read it from the log again.
+        let held = self.watch.hold(id);
         let content = Arc::new(check(posted.alert, id, &rules, now)?);
         let kind = kinds.find(&content.kind).ok().flatten();
         let new = belfry_store::NewAlert {
@@ -89,6 +91,7 @@ impl Services {
             self.metrics.accepted(&content.kind, took, done.instant);
             self.hand_out(&published, &content).await;
         }
+        drop(held);
         Ok(Accepted { answer: answer(&published), replayed: published.replayed })
     }
 
@@ -116,6 +119,7 @@ impl Services {
         if notified.is_empty() {
             return;
         }
+        self.arm(id, content, notified.iter().map(|one| (&one.user, one.seq)), crate::clock::now());
         let alert = live_alert(id, Stream::User, content);
         let mut frames = 0;
         for Notified { user, seq, unread, replaced } in notified {

@@ -31,6 +31,18 @@ pub fn is_quiet(settings: &Settings, loudness: Loudness, now: Timestamp) -> bool
         && quiet_hours_until(settings, now).is_some()
 }
 
+/// Until when push and e-mail are held back: by hand whatever does not break through, by schedule whatever is not
+/// critical either. What a publisher calls quiet still goes out.
+pub fn held_until(settings: &Settings, loudness: Loudness, now: Timestamp) -> Option<Timestamp> {
+    if loudness.breaks_through {
+        return None;
+    }
+    let by_hand = settings.do_not_disturb.until.filter(|until| *until > now);
+    let by_schedule =
+        if loudness.severity == Severity::Critical { None } else { quiet_hours_until(settings, now) };
+    by_hand.max(by_schedule)
+}
+
 /// What a client is told.
 pub fn state(settings: &Settings, now: Timestamp) -> DoNotDisturbState {
     let by_hand = settings.do_not_disturb.until.filter(|until| *until > now);

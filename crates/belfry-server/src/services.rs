@@ -3,17 +3,19 @@
 use crate::auth::{ApiKeys, Gate, TrustedProxies};
 use crate::clock::Now;
 use crate::config::Config;
+use crate::escalate::ways::Ways;
 use crate::hub::Hub;
 use crate::kinds::KindsHandle;
 use crate::limiter::Limiters;
 use crate::live::session::SessionRules;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
+use crate::watch::Watch;
 use belfry_store::Store;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// The house's own things, shared by every task.
 pub struct Services {
@@ -41,6 +43,14 @@ pub struct Services {
     pub config: Arc<Config>,
     /// There is a fan-out to expand.
     pub fanout_wake: Notify,
+    /// Notifications whose live step is running.
+    pub watch: Watch,
+    /// The configured providers.
+    pub ways: Ways,
+    /// There is something to send, or room to send it.
+    pub escalate_wake: Notify,
+    /// Calls to providers at once.
+    pub sends: Arc<Semaphore>,
     /// The node is about to go: readiness says no.
     pub leaving: AtomicBool,
     /// When this node started.

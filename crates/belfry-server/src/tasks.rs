@@ -34,11 +34,15 @@ pub enum TaskKind {
     Backup,
     /// Stores something and tells the sessions, although its caller has gone.
     Change,
+    /// Watches what nobody confirmed yet, and decides what goes out.
+    Escalate,
+    /// Calls a provider.
+    Send,
 }
 
 impl TaskKind {
     /// All of them.
-    pub const ALL: [TaskKind; 9] = [
+    pub const ALL: [TaskKind; 11] = [
         Self::Accept,
         Self::Connection,
         Self::Session,
@@ -48,6 +52,8 @@ impl TaskKind {
         Self::KeysRefresh,
         Self::Backup,
         Self::Change,
+        Self::Escalate,
+        Self::Send,
     ];
 
     /// The name in metrics.
@@ -62,6 +68,8 @@ impl TaskKind {
             Self::KeysRefresh => "keys_refresh",
             Self::Backup => "backup",
             Self::Change => "change",
+            Self::Escalate => "escalate",
+            Self::Send => "send",
         }
     }
 }

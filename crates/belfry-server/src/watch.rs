@@ -66,6 +66,13 @@ pub struct Hold<'a> {
     key: i64,
 }
 
+impl Hold<'_> {
+    /// The alert's key.
+    pub fn key(&self) -> i64 {
+        self.key
+    }
+}
+
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
         self.watch.inner().release(self.key);
@@ -88,9 +95,10 @@ impl Inner {
 }
 
 impl Watch {
-    /// Nothing is watched yet; everything in the log up to `newest` has been looked at or will be read from there.
-    pub fn new(limit: usize, newest: i64) -> Self {
-        Self { inner: Mutex::new(Inner { newest, ..Inner::default() }), limit, wake: Notify::new() }
+    /// Nothing is watched yet. Everything in the log up to `mark` has been looked at; what lies above it is read again.
+    pub fn new(limit: usize, mark: i64) -> Self {
+        let inner = Inner { newest: mark, missed: Some(mark.saturating_add(1)), ..Inner::default() };
+        Self { inner: Mutex::new(inner), limit, wake: Notify::new() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -173,13 +181,15 @@ impl Watch {
         }
     }
 
-    /// The oldest alert that did not fit, once there is room again: read the log from there.
-    pub fn take_missed(&self) -> Option<i64> {
+    /// The oldest alert that did not fit, once there is room again: read the log from there while this is held.
+    pub fn take_missed(&self) -> Option<Hold<'_>> {
         let mut inner = self.inner();
         if inner.count > self.limit / 2 {
             return None;
         }
-        inner.missed.take()
+        let key = inner.missed.take()?;
+        inner.keep(key);
+        Some(Hold { watch: self, key })
     }
 
     /// What was read from the log again did not come to its end: the rest begins with this alert.
@@ -193,9 +203,10 @@ impl Watch {
         self.inner().count
     }
 
-    /// Whether none is.
+    /// Whether none is, nor is being looked at or on its way here.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        let inner = self.inner();
+        inner.keys.is_empty() && inner.missed.is_none()
     }
 
     /// Waits until something is to be looked at earlier than what was known.
@@ -230,6 +241,8 @@ mod tests {
     #[test]
     fn the_mark_stays_below_what_is_under_way() {
         let (watch, now) = (Watch::new(10, 0), crate::clock::now().instant);
+        assert_eq!(watch.mark(), 0, "nothing was read again yet");
+        drop(watch.take_missed());
         let first = watch.hold(id(1_000));
         let second = watch.hold(id(2_000));
         drop(second);
@@ -249,12 +262,13 @@ mod tests {
     #[test]
     fn what_does_not_fit_holds_the_mark_until_it_is_read_from_the_log() {
         let (watch, now) = (Watch::new(2, 0), crate::clock::now().instant);
+        drop(watch.take_missed());
         for seq in 1..=4 {
             watch.add(watched(seq as i64 * 1_000, seq, now), now);
         }
-        assert_eq!((watch.len(), watch.take_missed()), (2, None));
+        assert_eq!((watch.len(), watch.take_missed().is_none()), (2, true));
         watch.looked_at(&watch.take(now, 1));
-        assert_eq!(watch.take_missed(), Some(id(3_000).key()));
+        assert_eq!(watch.take_missed().map(|held| held.key()), Some(id(3_000).key()));
         watch.missed(id(4_000).key());
         watch.looked_at(&watch.take(now, 1));
         assert_eq!(watch.mark(), id(4_000).key() - 1);

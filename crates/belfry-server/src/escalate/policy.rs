@@ -4,7 +4,7 @@ use crate::hub::Presence;
 use crate::kinds::{Ladder, LadderStep};
 use belfry_protocol::delivery::DeliveryState;
 use belfry_protocol::ladder::OnlyIf;
-use belfry_protocol::{Channel, Level, Severity};
+use belfry_protocol::{Channel, Level};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
@@ -112,8 +112,6 @@ pub struct Due<'a> {
     pub suppressed: bool,
     /// It has waited for its digest.
     pub gathered: bool,
-    /// How much it matters: `critical` passes quiet hours (they are not in `held_until` then).
-    pub severity: Severity,
     /// When it stops to matter.
     pub expires_at: Option<Timestamp>,
     /// Do-not-disturb and quiet hours hold push and e-mail back until then.

@@ -79,7 +79,9 @@ pub(super) async fn metrics(State(services): State<Arc<Services>>, _: Operator) 
 
 /// The same without a key, for a listener of its own.
 pub fn metrics_text(services: &Services) -> Answer {
-    let text = services.metrics.render(services.hub.counts(), services.store.gauges(), &services.tasks);
+    let ways = services.ways.status(crate::clock::now().instant);
+    let text =
+        services.metrics.render(services.hub.counts(), services.store.gauges(), &ways, &services.tasks);
     let mut response = Response::new(Body::from(text));
     let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, content_type);

@@ -136,7 +136,6 @@ fn decide_on(
         last_failed: false,
         suppressed: false,
         gathered: false,
-        severity: Severity::Info,
         expires_at: None,
         held_until: None,
         obstacle,

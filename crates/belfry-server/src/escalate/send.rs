@@ -1,0 +1,242 @@
+//! One call on one leg, and what became of it.
+
+use crate::clock;
+use crate::escalate::retry::{Again, again};
+use crate::escalate::ways::Pass;
+use crate::services::Services;
+use crate::tasks::TaskKind;
+use belfry_channels::{Action, Address, Notice, Receipt, SendError};
+use belfry_protocol::{Channel, Provider};
+use belfry_store::{AttemptRow, ClaimedLeg, DeviceAnswer, DeviceRow, LegRef, StoreError, Then, UnixMs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The longest that a call takes.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// No call begins with less of its lease left.
+const LEASE_LEFT_MIN: Duration = Duration::from_secs(20);
+/// After a failure of the store, before what is known is written again.
+const RECORD_AGAIN: Duration = Duration::from_millis(500);
+
+/// A leg that is about to be sent.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The leg, with the lease's token.
+    pub leg: LegRef,
+    /// The device it goes to.
+    pub device: Option<String>,
+    /// Attempts before this one.
+    pub tries: u32,
+    /// No attempt begins after it.
+    pub deadline: UnixMs,
+    /// When the lease ends.
+    pub leased_until: Instant,
+    /// Where it goes.
+    pub address: Address,
+    /// What is sent.
+    pub notice: Arc<Notice>,
+}
+
+/// Adds what only this server can vouch for: where a device reports that it has it, and where a mail's reader ends it.
+pub fn signed(services: &Services, notice: Notice, channel: Channel, device: Option<&DeviceRow>) -> Notice {
+    let _ = (services, channel, device);
+    notice
+}
+
+/// What is filed of a leg whose address is no more.
+pub fn failed(services: &Services, leg: &ClaimedLeg, reason: &str) -> AttemptRow {
+    AttemptRow {
+        leg: LegRef { key: leg.key, token: leg.token },
+        node: services.config.server.node.clone(),
+        outcome: reason.to_owned(),
+        status: None,
+        said: String::new(),
+        then: Then::Fail { reason: reason.to_owned() },
+    }
+}
+
+/// Sends in a task of its own, once there is a free place.
+pub async fn launch(services: &Arc<Services>, outgoing: Outgoing) {
+    let Ok(place) = Arc::clone(&services.sends).acquire_owned().await else { return };
+    let task = {
+        let services = Arc::clone(services);
+        async move {
+            send(&services, outgoing).await;
+            drop(place);
+            services.escalate_wake.notify_one();
+        }
+    };
+    services.tasks.spawn(TaskKind::Send, task);
+}
+
+async fn send(services: &Services, outgoing: Outgoing) {
+    let provider = outgoing.address.provider();
+    if let Pass::Wait(wait) = services.ways.pass(provider, clock::now().instant) {
+        let next_at = later(wait);
+        return record(
+            services,
+            &outgoing,
+            row(services, &outgoing, "held", None, "", Then::Hold { next_at }),
+        )
+        .await;
+    }
+    let Some(channel) = services.ways.channel(provider) else {
+        let then = Then::Fail { reason: "not-configured".to_owned() };
+        return record(services, &outgoing, row(services, &outgoing, "not-configured", None, "", then)).await;
+    };
+    if !may_begin(services, &outgoing).await {
+        return;
+    }
+    let now = clock::now();
+    let call = channel.send(&outgoing.notice, &outgoing.address, now.at);
+    let answer = match tokio::time::timeout(CALL_TIMEOUT + Duration::from_secs(1), call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(SendError::new(Action::Retry, "timeout", "the provider did not answer in time")),
+    };
+    let now = clock::now();
+    let may_delete = services.ways.answered(provider, &answer, now);
+    services.metrics.called(provider, outcome(&answer));
+    let attempt = filed(services, &outgoing, &answer);
+    record(services, &outgoing, attempt).await;
+    if let Err(error) = keep_addresses(services, &outgoing, &answer, may_delete).await {
+        tracing::warn!(error = %error, "what a provider said of an address was not kept; it will say it again");
+    }
+}
+
+/// Looked at in the last moment: the lease is long enough, and nobody has confirmed it meanwhile.
+async fn may_begin(services: &Services, outgoing: &Outgoing) -> bool {
+    loop {
+        let now = clock::now();
+        if outgoing.leased_until.saturating_duration_since(now.instant) < LEASE_LEFT_MIN {
+            // Whoever claims it next sends it.
+            return false;
+        }
+        match services.store.still_wanted(std::slice::from_ref(&outgoing.leg)).await {
+            Ok(wanted) => return wanted.first().copied().unwrap_or(false),
+            Err(StoreError::Closed) => return false,
+            Err(_) => tokio::time::sleep(RECORD_AGAIN).await,
+        }
+    }
+}
+
+fn outcome(answer: &Result<Receipt, SendError>) -> &'static str {
+    match answer {
+        Ok(_) => "accepted",
+        Err(error) => match error.action {
+            Action::Retry => "retry",
+            Action::Gone => "gone",
+            Action::Refused => "refused",
+            Action::Rejected => "rejected",
+            Action::Misconfigured => "misconfigured",
+        },
+    }
+}
+
+fn row(
+    services: &Services,
+    outgoing: &Outgoing,
+    outcome: &str,
+    status: Option<u16>,
+    said: &str,
+    then: Then,
+) -> AttemptRow {
+    AttemptRow {
+        leg: outgoing.leg,
+        node: services.config.server.node.clone(),
+        outcome: outcome.to_owned(),
+        status,
+        said: said.to_owned(),
+        then,
+    }
+}
+
+fn filed(services: &Services, outgoing: &Outgoing, answer: &Result<Receipt, SendError>) -> AttemptRow {
+    match answer {
+        Ok(receipt) => {
+            let then = Then::Accepted { provider_id: receipt.provider_id.clone() };
+            row(services, outgoing, "accepted", None, &receipt.said, then)
+        }
+        Err(error) => {
+            let then = then(outgoing, error, services.config.fallback.probe_every);
+            row(services, outgoing, &error.reason, error.status, &error.said, then)
+        }
+    }
+}
+
+fn then(outgoing: &Outgoing, error: &SendError, probe_every: Duration) -> Then {
+    let now = clock::now().at;
+    match error.action {
+        Action::Retry => {
+            let deadline = Some(clock::timestamp(outgoing.deadline));
+            let tries = outgoing.tries.saturating_add(1);
+            let provider = outgoing.address.provider();
+            match again(provider, tries, error.retry_after, deadline, now, fastrand::f64()) {
+                Again::At(at) => Then::Retry { next_at: UnixMs(at.as_millisecond()) },
+                Again::UsedUp => Then::Fail { reason: format!("{}, tries used up", error.reason) },
+                Again::TooLate => Then::Expire,
+            }
+        }
+        Action::Misconfigured => Then::Hold { next_at: later(probe_every) },
+        Action::Gone | Action::Refused | Action::Rejected => Then::Fail { reason: error.reason.clone() },
+    }
+}
+
+fn later(wait: Duration) -> UnixMs {
+    let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+    UnixMs(clock::now().unix_ms().0.saturating_add(wait))
+}
+
+/// Writes what became of an attempt. It is known to nobody else, so it is tried for as long as the lease lasts; after
+/// that the next one to claim the leg sends it once more, with the same tag.
+async fn record(services: &Services, outgoing: &Outgoing, attempt: AttemptRow) {
+    loop {
+        let now = clock::now();
+        match services.store.record_attempts(vec![attempt.clone()], now.unix_ms()).await {
+            Ok(_) | Err(StoreError::Closed) => return,
+            Err(error) if now.instant >= outgoing.leased_until => {
+                tracing::error!(error = %error, "what a provider answered could not be stored");
+                return;
+            }
+            Err(_) => tokio::time::sleep(RECORD_AGAIN).await,
+        }
+    }
+}
+
+/// Addresses that are gone are deleted, and what a provider said last is kept beside a device.
+async fn keep_addresses(
+    services: &Services,
+    outgoing: &Outgoing,
+    answer: &Result<Receipt, SendError>,
+    may_delete: bool,
+) -> Result<(), StoreError> {
+    let user = &outgoing.notice.user;
+    let store = &services.store;
+    let now = clock::now().unix_ms();
+    let gone = match answer {
+        Err(error) if error.action == Action::Gone && may_delete => Some(error),
+        _ => None,
+    };
+    match (&outgoing.address, &outgoing.device, gone) {
+        (Address::Email { address, .. }, _, Some(error)) => {
+            store.suppress_email(user, address, &error.reason).await?;
+        }
+        (_, Some(device), Some(error)) => {
+            let gone_at = error.gone_at.map(|at| UnixMs(at.as_millisecond()));
+            store.forget_address(user, device, gone_at).await?;
+        }
+        (_, Some(device), None) => {
+            let said = match answer {
+                Ok(_) => DeviceAnswer::Accepted,
+                Err(error) => DeviceAnswer::Failed(error.reason.clone()),
+            };
+            store.device_answered(user, device, said, now).await?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The providers as they are named in metrics.
+pub fn provider_name(provider: Provider) -> &'static str {
+    provider.as_str()
+}
