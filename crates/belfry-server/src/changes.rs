@@ -162,11 +162,15 @@ impl Services {
 pub async fn expand_fanouts(services: Arc<Services>) {
     let stop = services.tasks.stopping().clone();
     loop {
+        // Between the commit and the watch a restart would have to read these from the log.
         let held = services.watch.hold_still();
-        match services.store.expand_fanout(crate::clock::now().unix_ms()).await {
+        let expanded = services.store.expand_fanout(crate::clock::now().unix_ms()).await;
+        if let Ok(Some(expanded)) = &expanded {
+            services.hand_to(expanded.id, &expanded.content, &expanded.notified);
+        }
+        drop(held);
+        match expanded {
             Ok(Some(expanded)) => {
-                services.hand_to(expanded.id, &expanded.content, &expanded.notified);
-                drop(held);
                 services.tell(&expanded.changes);
                 if !stop.is_cancelled() {
                     continue;

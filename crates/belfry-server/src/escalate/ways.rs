@@ -161,8 +161,7 @@ impl Ways {
             }
             Err(_) => {}
         }
-        let counted =
-            answer.is_ok() || matches!(answer, Err(error) if error.action != Action::Retry);
+        let counted = answer.is_ok() || matches!(answer, Err(error) if error.action != Action::Retry);
         let was_open = state.breaker.is_open(now.instant);
         if !counted {
             return !was_open;
