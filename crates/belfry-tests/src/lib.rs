@@ -5,6 +5,7 @@ pub mod caller;
 pub mod chaos;
 pub mod deadline;
 pub mod events;
+pub mod fakes;
 pub mod process;
 pub mod server;
 pub mod shim;

@@ -1,0 +1,3 @@
+//! Each channel against a provider that speaks its real protocol.
+
+mod smtp;
