@@ -565,11 +565,17 @@ fn decide(txn: &mut Txn<'_>, decision: &Decision, now: i64, leased_until: i64) -
         }
         Verdict::Defer { step, last_failed, due_at, deferred, reason } => {
             for one in &mut changed {
+                let due_at = match deferred {
+                    Deferred::Digest => {
+                        open_digest(txn.conn, one, now)?.map_or(due_at.0, |at| at.min(due_at.0))
+                    }
+                    Deferred::No | Deferred::QuietHours => due_at.0,
+                };
                 one.step = *step;
                 one.last_failed = *last_failed;
                 one.deferred = *deferred;
                 one.reason = (!reason.is_empty()).then(|| reason.clone());
-                one.wait_until(due_at.0);
+                one.wait_until(due_at);
             }
         }
         Verdict::End { state, reason } => {
@@ -584,6 +590,17 @@ fn decide(txn: &mut Txn<'_>, decision: &Decision, now: i64, leased_until: i64) -
         save(txn, before, after)?;
     }
     Ok(Some(refs))
+}
+
+/// When the digest goes out that is being gathered for this person and category: the first one opens the window.
+fn open_digest(conn: &Connection, delivery: &Delivery, now: i64) -> Sql<Option<i64>> {
+    conn.prepare_cached(
+        "SELECT min(d.due_at) FROM deliveries d JOIN alerts a ON a.alert_key = d.alert_key \
+         WHERE d.user_key = ?1 AND (d.ended_at IS NULL OR d.open_legs > 0) AND d.deferred = 2 AND d.state = 0 \
+         AND d.due_at > ?2 AND d.delivery_key <> ?3 \
+         AND a.category = (SELECT category FROM alerts WHERE alert_key = ?4)",
+    )?
+    .query_row(params![delivery.user_key, now, delivery.key, delivery.alert_key], |row| row.get(0))
 }
 
 /// The ladder has come to its end. Legs that are still to be sent go on, unless their time is over.

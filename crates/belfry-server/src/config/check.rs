@@ -53,6 +53,9 @@ impl Findings {
     }
 }
 
+/// How long the hub remembers who left.
+const LINGER_MAX: Duration = Duration::from_secs(600);
+
 impl Config {
     /// What is unsafe, impossible or surprising; errors first. `serve` refuses to start on an error.
     pub fn check(&self) -> Vec<Finding> {
@@ -63,6 +66,7 @@ impl Config {
         self.check_listener(&mut findings);
         self.check_files(&mut findings);
         self.check_limits(&mut findings);
+        self.check_fallback(&mut findings);
         self.check_parts(&mut findings);
         findings.0.sort_by_key(|finding| finding.weight);
         findings.0
@@ -258,6 +262,42 @@ impl Config {
         }
     }
 
+    fn check_fallback(&self, findings: &mut Findings) {
+        let fallback = &self.fallback;
+        for (key, url) in
+            [("fallback.app_url", &fallback.app_url), ("fallback.public_url", &fallback.public_url)]
+        {
+            if !url.is_empty() && !is_base_url(url) {
+                findings.error(
+                    key,
+                    format!("`{url}` is not the address of a website"),
+                    "write for example \"https://app.example.com\", without a query",
+                );
+            }
+        }
+        if let Err(error) = jiff::tz::TimeZone::get(&fallback.time_zone) {
+            findings.error(
+                "fallback.time_zone",
+                format!("`{}` is no time zone: {error}", fallback.time_zone),
+                "use an IANA name, for example \"Europe/Berlin\"",
+            );
+        }
+        if self.live.linger > LINGER_MAX {
+            findings.warning(
+                "live.linger",
+                "nobody is remembered for longer than ten minutes after leaving",
+                "make it \"10m\" at most",
+            );
+        }
+        if fallback.gone_percent_max > 100 {
+            findings.error(
+                "fallback.gone_percent_max",
+                "there are no more than 100 percent",
+                "use a number from 1 to 100",
+            );
+        }
+    }
+
     fn check_limits(&self, findings: &mut Findings) {
         let (live, limits, drain) = (&self.live, &self.limits, &self.drain);
         if live.catch_up_page_bytes >= limits.send_queue_bytes_max {
@@ -311,6 +351,13 @@ fn is_private_transport(url: &str) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     url.scheme() == "https" || loopback
+}
+
+/// Whether paths can be put behind it.
+fn is_base_url(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "https" | "http") && url.query().is_none() && url.fragment().is_none()
+    })
 }
 
 /// Whether a browser could send exactly this as `Origin`.

@@ -132,7 +132,7 @@ async fn resume(
         let to = people.get(&leg.delivery.user);
         let device =
             to.and_then(|to| to.devices.iter().find(|device| Some(&device.id) == leg.device.as_ref()));
-        let address = to.and_then(|to| address(leg.channel, to, device, services));
+        let address = to.and_then(|to| address(leg.channel, to, device));
         let notice = to.and_then(|to| compose::notice(&house, &told, to, device, leg.tag.clone()));
         match (address, notice) {
             (Some(address), Some(notice)) if address.provider() == leg.provider => {
@@ -159,12 +159,7 @@ async fn resume(
     Ok(())
 }
 
-fn address(
-    channel: Channel,
-    to: &Recipient,
-    device: Option<&DeviceRow>,
-    services: &Services,
-) -> Option<Address> {
+fn address(channel: Channel, to: &Recipient, device: Option<&DeviceRow>) -> Option<Address> {
     match channel {
         Channel::Push => device.and_then(compose::push_address),
         Channel::Email => compose::mail_address(to),
@@ -417,7 +412,7 @@ fn begin(
     };
     let targets: Vec<(Option<&DeviceRow>, Address)> = match step.channel {
         Channel::Push => pushable(services, to).map(|(device, address)| (Some(device), address)).collect(),
-        channel => address(channel, to, None, services).map(|address| (None, address)).into_iter().collect(),
+        channel => address(channel, to, None).map(|address| (None, address)).into_iter().collect(),
     };
     let told: Vec<Told<'_>> =
         bundle.iter().map(|one| Told { id: one.delivery.id, content: &one.delivery.content }).collect();
