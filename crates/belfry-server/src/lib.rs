@@ -1,6 +1,7 @@
 //! The house: the alert server as a library that an axum application can mount, and what the binary is made of.
 
 pub mod app;
+pub mod arm;
 pub mod auth;
 pub mod changes;
 pub mod cli;
@@ -22,4 +23,5 @@ pub mod refusal;
 pub mod services;
 pub mod tasks;
 pub mod watch;
+pub mod ways;
 pub mod wire;

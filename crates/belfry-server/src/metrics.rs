@@ -1,8 +1,8 @@
 //! Every metric is named here, once. Counters rise where things happen; gauges are read when somebody asks.
 
-use crate::escalate::ways::WayStatus;
 use crate::hub::HubCounts;
 use crate::tasks::{TaskKind, Tasks};
+use crate::ways::WayStatus;
 use belfry_protocol::Provider;
 use belfry_protocol::stats::KindStats;
 use belfry_store::StoreGauges;

@@ -3,7 +3,6 @@
 use crate::auth::{ApiKeys, Gate, TrustedProxies};
 use crate::clock::Now;
 use crate::config::Config;
-use crate::escalate::ways::Ways;
 use crate::hub::Hub;
 use crate::kinds::KindsHandle;
 use crate::limiter::Limiters;
@@ -11,6 +10,7 @@ use crate::live::session::SessionRules;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use crate::watch::Watch;
+use crate::ways::Ways;
 use belfry_store::Store;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -120,6 +120,7 @@ impl House {
                 return;
             }
             assert!(clock::now().instant < deadline, "still at work: {gauges:?}");
+            // Polls a condition: nothing says when it comes true.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

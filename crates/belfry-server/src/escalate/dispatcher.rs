@@ -1,8 +1,8 @@
 //! Claims what is due, asks the policy, and sends: deliveries become legs, legs become calls.
 
+use crate::arm::read_ladder;
 use crate::clock::{self, Now};
 use crate::escalate::compose::{self, House, Told};
-use crate::escalate::night_watch::read_ladder;
 use crate::escalate::policy::{self, COLLAPSE_ABOVE, Due, Next, Obstacle, Waiting};
 use crate::escalate::send::{self, Outgoing};
 use crate::kinds::{Kinds, Ladder, LadderStep};

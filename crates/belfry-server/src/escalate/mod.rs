@@ -1,10 +1,8 @@
 //! The night watch: what happens to an alert that nobody confirmed.
 
-pub mod breaker;
 pub mod compose;
 pub mod dispatcher;
 pub mod night_watch;
 pub mod policy;
 pub mod retry;
 pub mod send;
-pub mod ways;

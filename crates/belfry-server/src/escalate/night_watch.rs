@@ -1,14 +1,13 @@
 //! From notifications whose live step is over to deliveries: what was confirmed in time leaves no trace but its row.
 
 use crate::clock::{self, Now};
-use crate::escalate::policy::{self, Linger};
-use crate::kinds::{Kinds, Ladder};
+use crate::escalate::policy;
 use crate::services::Services;
-use crate::watch::{Watched, WatchedAlert};
-use belfry_protocol::{AlertId, Seq, Step, UserId};
-use belfry_store::{Content, NewDelivery, Reached, StoreError, UnixMs};
+use crate::watch::Watched;
+use belfry_protocol::{Seq, UserId};
+use belfry_store::{NewDelivery, Reached, StoreError, UnixMs};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Most notifications looked at together.
 const LOOKED_AT_TOGETHER: usize = 512;
@@ -20,69 +19,6 @@ const MARK_EVERY_IDLE: Duration = Duration::from_secs(60);
 const REREAD_ROWS: u32 = 500;
 /// After a failure of the store, before the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-impl Services {
-    /// Watches new notifications whose ladder goes beyond the live step.
-    pub fn arm<'a>(
-        &self,
-        id: AlertId,
-        content: &Content,
-        to: impl Iterator<Item = (&'a UserId, Seq)>,
-        now: Now,
-    ) {
-        if self.ways.is_empty() {
-            return;
-        }
-        let kinds = self.kinds.snapshot();
-        let ladder = ladder_of(content, &kinds);
-        let linger = self.linger(content, &kinds);
-        let published = elapsed(content.created_at, now);
-        let alert = Arc::new(WatchedAlert { id, ladder, published });
-        for (user, seq) in to {
-            let presence = self.hub.presence(user);
-            let Some(begun) = policy::begin(&alert.ladder, presence, linger, now.instant) else { continue };
-            let watched = Watched {
-                alert: Arc::clone(&alert),
-                user: user.clone(),
-                seq,
-                stop_at: begun.stop_at,
-                next_step: begun.next_step,
-                live_failed: begun.live_failed,
-                due: now.instant + begun.due_after,
-            };
-            self.watch.add(watched, now.instant + begun.look_after);
-        }
-    }
-
-    fn linger(&self, content: &Content, kinds: &Kinds) -> Linger {
-        let live = &self.config.live;
-        let own = kinds.find(&content.kind).ok().flatten().and_then(|kind| kind.linger);
-        Linger {
-            after_close: own.unwrap_or(live.linger),
-            after_start: live.linger_after_start,
-            started: self.started.instant,
-        }
-    }
-}
-
-/// When it was published, on the monotonic clock.
-fn elapsed(created_at: UnixMs, now: Now) -> Instant {
-    let ago = u64::try_from(now.unix_ms().0.saturating_sub(created_at.0)).unwrap_or(0);
-    now.instant.checked_sub(Duration::from_millis(ago)).unwrap_or(now.instant)
-}
-
-/// The alert's own ladder, else its kind's, else the default one.
-fn ladder_of(content: &Content, kinds: &Kinds) -> Ladder {
-    let own = content.ladder.as_deref().and_then(read_ladder);
-    own.or_else(|| kinds.find(&content.kind).ok().flatten().map(|kind| kind.ladder.clone()))
-        .unwrap_or_default()
-}
-
-/// A ladder as it stands beside an alert or a delivery.
-pub(crate) fn read_ladder(json: &str) -> Option<Ladder> {
-    let steps: Vec<Step> = serde_json::from_str(json).ok()?;
-    Ladder::from_publish(&steps).ok()
-}
 
 /// Looks at what is watched when its time has come, until the node stops.
 pub async fn run(services: Arc<Services>) {

@@ -1,5 +1,6 @@
 //! What happens next with a delivery: pure, everything it looks at is an argument.
 
+use crate::arm::WATCHED_AT_MOST;
 use crate::hub::Presence;
 use crate::kinds::{Ladder, LadderStep};
 use belfry_protocol::delivery::DeliveryState;
@@ -8,82 +9,8 @@ use belfry_protocol::{Channel, Level};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
-/// How soon somebody who is away gets the first push: long enough for an ack that is under way.
-pub const ABSENT_AFTER: Duration = Duration::from_millis(300);
-/// The longest that an alert is watched in memory. A ladder that waits longer for its live step is written down then.
-pub const WATCHED_AT_MOST: Duration = Duration::from_secs(60);
 /// Deferred pushes of one person beyond which they go out as one.
 pub const COLLAPSE_ABOVE: usize = 3;
-
-/// How long people count as there after their last session ended.
-#[derive(Debug, Clone, Copy)]
-pub struct Linger {
-    /// After a session ended.
-    pub after_close: Duration,
-    /// After the node started: everybody is on the way back.
-    pub after_start: Duration,
-    /// When the node started.
-    pub started: Instant,
-}
-
-/// How a ladder begins for one person, seen at the moment of publishing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beginning {
-    /// When to look whether it was confirmed.
-    pub look_after: Duration,
-    /// The level that ends the ladder until then.
-    pub stop_at: Level,
-    /// The step that runs if it was not.
-    pub next_step: u32,
-    /// The live step reached nobody.
-    pub live_failed: bool,
-    /// How long after publishing that step is due.
-    pub due_after: Duration,
-}
-
-/// How a ladder begins. `None`: there is nothing to watch, because it ends with the live step.
-pub fn begin(ladder: &Ladder, presence: Presence, linger: Linger, now: Instant) -> Option<Beginning> {
-    let first = ladder.steps().first()?;
-    if first.channel != Channel::Live {
-        // Nobody asked for a live answer first; what a person reads in the very moment stops it all the same.
-        return Some(Beginning {
-            look_after: Duration::ZERO,
-            stop_at: Level::Displayed,
-            next_step: 0,
-            live_failed: false,
-            due_after: Duration::ZERO,
-        });
-    }
-    ladder.steps().get(1)?;
-    let stop_at = first.until.unwrap_or(Level::Received);
-    let (look_after, live_failed) = match presence {
-        Presence::Open { .. } if first.until.is_none() => return None,
-        // No page is looked at, so waiting for one to be displayed is waiting for nothing.
-        Presence::Open { visible: false, .. } if stop_at >= Level::Displayed => (ABSENT_AFTER, false),
-        Presence::Open { .. } => (first.wait, false),
-        Presence::Left(_) | Presence::Away => match back_by(presence, linger, now) {
-            Some(wait) => (first.wait.max(wait), true),
-            None => (ABSENT_AFTER, true),
-        },
-    };
-    Some(Beginning {
-        look_after: look_after.min(WATCHED_AT_MOST),
-        stop_at,
-        next_step: 1,
-        live_failed,
-        due_after: look_after,
-    })
-}
-
-/// How long somebody without a session may still be on the way back; `None`: absent.
-fn back_by(presence: Presence, linger: Linger, now: Instant) -> Option<Duration> {
-    let left = match presence {
-        Presence::Left(at) => (at + linger.after_close).checked_duration_since(now),
-        _ => None,
-    };
-    let starting = (linger.started + linger.after_start).checked_duration_since(now);
-    left.max(starting).filter(|wait| !wait.is_zero())
-}
 
 /// The time has come and nothing was confirmed: whether somebody who came back meanwhile gets the time that the live
 /// step gives. A session that opened after the alert was published had it for less than that.

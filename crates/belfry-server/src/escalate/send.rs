@@ -2,9 +2,9 @@
 
 use crate::clock;
 use crate::escalate::retry::{Again, again};
-use crate::escalate::ways::Pass;
 use crate::services::Services;
 use crate::tasks::TaskKind;
+use crate::ways::Pass;
 use belfry_channels::{Action, Address, Notice, Receipt, SendError};
 use belfry_protocol::{Channel, Provider};
 use belfry_store::{AttemptRow, ClaimedLeg, DeviceAnswer, DeviceRow, LegRef, StoreError, Then, UnixMs};

@@ -1,10 +1,12 @@
 //! The configured providers, and how each of them is: well, paused because it refuses our credentials, or held because
 //! it asked for time.
 
-use super::breaker::{Breaker, BreakerRules};
+pub mod breaker;
+
 use crate::clock::Now;
 use belfry_channels::{Action, Channel, Receipt, RetryScope, SendError};
 use belfry_protocol::Provider;
+use breaker::{Breaker, BreakerRules};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

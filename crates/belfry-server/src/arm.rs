@@ -1,0 +1,152 @@
+//! What is published is armed: each notification whose ladder goes beyond the live step is watched until its time has
+//! come. How a ladder begins is decided here, purely, from who is there at that moment.
+
+use crate::clock::Now;
+use crate::hub::Presence;
+use crate::kinds::{Kinds, Ladder};
+use crate::services::Services;
+use crate::watch::{Watched, WatchedAlert};
+use belfry_protocol::{AlertId, Channel, Level, Seq, Step, UserId};
+use belfry_store::{Content, UnixMs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How soon somebody who is away gets the first push: long enough for an ack that is under way.
+pub const ABSENT_AFTER: Duration = Duration::from_millis(300);
+/// The longest that an alert is watched in memory. A ladder that waits longer for its live step is written down then.
+pub const WATCHED_AT_MOST: Duration = Duration::from_secs(60);
+impl Services {
+    /// Watches new notifications whose ladder goes beyond the live step.
+    pub fn arm<'a>(
+        &self,
+        id: AlertId,
+        content: &Content,
+        to: impl Iterator<Item = (&'a UserId, Seq)>,
+        now: Now,
+    ) {
+        if self.ways.is_empty() {
+            return;
+        }
+        let kinds = self.kinds.snapshot();
+        let ladder = ladder_of(content, &kinds);
+        let linger = self.linger(content, &kinds);
+        let published = elapsed(content.created_at, now);
+        let alert = Arc::new(WatchedAlert { id, ladder, published });
+        for (user, seq) in to {
+            let presence = self.hub.presence(user);
+            let Some(begun) = begin(&alert.ladder, presence, linger, now.instant) else { continue };
+            let watched = Watched {
+                alert: Arc::clone(&alert),
+                user: user.clone(),
+                seq,
+                stop_at: begun.stop_at,
+                next_step: begun.next_step,
+                live_failed: begun.live_failed,
+                due: now.instant + begun.due_after,
+            };
+            self.watch.add(watched, now.instant + begun.look_after);
+        }
+    }
+
+    fn linger(&self, content: &Content, kinds: &Kinds) -> Linger {
+        let live = &self.config.live;
+        let own = kinds.find(&content.kind).ok().flatten().and_then(|kind| kind.linger);
+        Linger {
+            after_close: own.unwrap_or(live.linger),
+            after_start: live.linger_after_start,
+            started: self.started.instant,
+        }
+    }
+}
+
+/// When it was published, on the monotonic clock.
+fn elapsed(created_at: UnixMs, now: Now) -> Instant {
+    let ago = u64::try_from(now.unix_ms().0.saturating_sub(created_at.0)).unwrap_or(0);
+    now.instant.checked_sub(Duration::from_millis(ago)).unwrap_or(now.instant)
+}
+
+/// The alert's own ladder, else its kind's, else the default one.
+fn ladder_of(content: &Content, kinds: &Kinds) -> Ladder {
+    let own = content.ladder.as_deref().and_then(read_ladder);
+    own.or_else(|| kinds.find(&content.kind).ok().flatten().map(|kind| kind.ladder.clone()))
+        .unwrap_or_default()
+}
+
+/// A ladder as it stands beside an alert or a delivery.
+pub fn read_ladder(json: &str) -> Option<Ladder> {
+    let steps: Vec<Step> = serde_json::from_str(json).ok()?;
+    Ladder::from_publish(&steps).ok()
+}
+
+/// How long people count as there after their last session ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Linger {
+    /// After a session ended.
+    pub after_close: Duration,
+    /// After the node started: everybody is on the way back.
+    pub after_start: Duration,
+    /// When the node started.
+    pub started: Instant,
+}
+
+/// How a ladder begins for one person, seen at the moment of publishing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beginning {
+    /// When to look whether it was confirmed.
+    pub look_after: Duration,
+    /// The level that ends the ladder until then.
+    pub stop_at: Level,
+    /// The step that runs if it was not.
+    pub next_step: u32,
+    /// The live step reached nobody.
+    pub live_failed: bool,
+    /// How long after publishing that step is due.
+    pub due_after: Duration,
+}
+
+/// How a ladder begins. `None`: there is nothing to watch, because it ends with the live step.
+pub fn begin(ladder: &Ladder, presence: Presence, linger: Linger, now: Instant) -> Option<Beginning> {
+    let first = ladder.steps().first()?;
+    if first.channel != Channel::Live {
+        // Nobody asked for a live answer first; what a person reads in the very moment stops it all the same.
+        return Some(Beginning {
+            look_after: Duration::ZERO,
+            stop_at: Level::Displayed,
+            next_step: 0,
+            live_failed: false,
+            due_after: Duration::ZERO,
+        });
+    }
+    ladder.steps().get(1)?;
+    let stop_at = first.until.unwrap_or(Level::Received);
+    let (look_after, live_failed) = match presence {
+        Presence::Open { .. } if first.until.is_none() => return None,
+        // No page is looked at, so waiting for one to be displayed is waiting for nothing.
+        Presence::Open { visible: false, .. } if stop_at >= Level::Displayed => (ABSENT_AFTER, false),
+        Presence::Open { .. } => (first.wait, false),
+        Presence::Left(_) | Presence::Away => match back_by(presence, linger, now) {
+            Some(wait) => (first.wait.max(wait), true),
+            None => (ABSENT_AFTER, true),
+        },
+    };
+    Some(Beginning {
+        look_after: look_after.min(WATCHED_AT_MOST),
+        stop_at,
+        next_step: 1,
+        live_failed,
+        due_after: look_after,
+    })
+}
+
+/// How long somebody without a session may still be on the way back; `None`: absent.
+fn back_by(presence: Presence, linger: Linger, now: Instant) -> Option<Duration> {
+    let left = match presence {
+        Presence::Left(at) => (at + linger.after_close).checked_duration_since(now),
+        _ => None,
+    };
+    let starting = (linger.started + linger.after_start).checked_duration_since(now);
+    left.max(starting).filter(|wait| !wait.is_zero())
+}
+
+#[cfg(test)]
+mod tests;

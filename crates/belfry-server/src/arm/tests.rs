@@ -1,0 +1,102 @@
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn ladder(toml: &str) -> Ladder {
+    #[derive(serde::Deserialize)]
+    struct File {
+        ladder: Vec<Step>,
+    }
+    let file: File = toml::from_str(toml).expect("is TOML");
+    Ladder::from_publish(&file.ladder).expect("is sound")
+}
+
+fn linger(started: Instant) -> Linger {
+    Linger { after_close: 15 * SECOND, after_start: 60 * SECOND, started }
+}
+
+fn start() -> Instant {
+    crate::clock::now().instant
+}
+
+/// A node that has been up for an hour.
+fn later(started: Instant) -> Instant {
+    started + 3_600 * SECOND
+}
+
+fn begin_with(presence: impl Fn(Instant) -> Presence) -> Beginning {
+    let started = start();
+    let now = later(started);
+    begin(&Ladder::default(), presence(now), linger(started), now).expect("is watched")
+}
+
+#[test]
+fn somebody_at_a_visible_page_has_the_time_that_the_live_step_gives() {
+    let begun = begin_with(|now| Presence::Open { visible: true, since: now });
+    assert_eq!((begun.look_after, begun.live_failed, begun.stop_at), (5 * SECOND, false, Level::Displayed));
+    assert_eq!(begun.next_step, 1);
+}
+
+#[test]
+fn nobody_waits_for_a_hidden_page_to_be_looked_at() {
+    assert_eq!(begin_with(|now| Presence::Open { visible: false, since: now }).look_after, ABSENT_AFTER);
+    let started = start();
+    let now = later(started);
+    let received = ladder(
+        "ladder = [{ channel = \"live\", wait = \"5s\", until = \"received\" }, { channel = \"push\" }]",
+    );
+    let hidden = Presence::Open { visible: false, since: now };
+    let begun = begin(&received, hidden, linger(started), now).expect("is watched");
+    assert_eq!(begun.look_after, 5 * SECOND, "a hidden page can still receive");
+}
+
+#[test]
+fn who_is_away_gets_the_push_at_once_and_who_reloads_does_not() {
+    let away = begin_with(|_| Presence::Away);
+    assert_eq!((away.look_after, away.due_after, away.live_failed), (ABSENT_AFTER, ABSENT_AFTER, true));
+    let reloading = begin_with(|now| Presence::Left(now - SECOND));
+    assert_eq!(reloading.look_after, 14 * SECOND);
+    let nearly_gone = begin_with(|now| Presence::Left(now - 14 * SECOND));
+    assert_eq!(nearly_gone.look_after, 5 * SECOND, "no less than the live step gives");
+    assert_eq!(begin_with(|now| Presence::Left(now - 15 * SECOND)).look_after, ABSENT_AFTER);
+}
+
+#[test]
+fn nobody_is_absent_from_a_node_that_has_just_started() {
+    let started = start();
+    let now = started + 10 * SECOND;
+    let begun = begin(&Ladder::default(), Presence::Away, linger(started), now).expect("is watched");
+    assert_eq!(begun.look_after, 50 * SECOND);
+}
+
+#[test]
+fn a_long_live_step_is_written_down_after_a_minute_and_due_when_it_says() {
+    let started = start();
+    let now = later(started);
+    let slow =
+        ladder("ladder = [{ channel = \"live\", wait = \"2h\", until = \"seen\" }, { channel = \"push\" }]");
+    let open = Presence::Open { visible: true, since: started };
+    let begun = begin(&slow, open, linger(started), now).expect("is watched");
+    assert_eq!((begun.look_after, begun.due_after), (WATCHED_AT_MOST, 7_200 * SECOND));
+}
+
+#[test]
+fn a_ladder_that_ends_live_is_not_watched() {
+    let started = start();
+    let now = later(started);
+    let live = ladder("ladder = [{ channel = \"live\", wait = \"5s\", until = \"seen\" }]");
+    assert_eq!(begin(&live, Presence::Away, linger(started), now), None);
+    let until_sent = ladder("ladder = [{ channel = \"live\" }, { channel = \"push\" }]");
+    let open = Presence::Open { visible: true, since: started };
+    assert_eq!(begin(&until_sent, open, linger(started), now), None, "it was sent");
+    assert!(begin(&until_sent, Presence::Away, linger(started), now).is_some(), "it was not");
+}
+
+#[test]
+fn a_ladder_without_a_live_step_begins_at_once() {
+    let started = start();
+    let email = ladder("ladder = [{ channel = \"email\" }]");
+    let open = Presence::Open { visible: true, since: started };
+    let begun = begin(&email, open, linger(started), later(started)).expect("is watched");
+    assert_eq!((begun.look_after, begun.next_step, begun.live_failed), (Duration::ZERO, 0, false));
+}
