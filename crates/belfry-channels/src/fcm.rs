@@ -79,7 +79,7 @@ impl Fcm {
     pub fn new(options: FcmOptions) -> Result<Self, SetupError> {
         let account = ServiceAccount::parse("fcm.service_account", &options.service_account)?;
         let project = options.project_id.or_else(|| account.project_id.clone()).ok_or_else(|| {
-            SetupError::new("fcm.project_id", "is empty, and the service account names no project")
+            SetupError::new("fcm.project_id", "it is empty, and the service account names no project")
         })?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
         if project.is_empty() || !project.chars().all(plain) {

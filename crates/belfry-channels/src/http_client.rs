@@ -143,7 +143,10 @@ pub(crate) fn base_url(key: &'static str, text: &str) -> Result<Url, SetupError>
     match url.scheme() {
         "https" => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
-        _ => Err(SetupError::new(key, "must begin with https: whoever sits between could read what is sent")),
+        _ => Err(SetupError::new(
+            key,
+            "it must begin with https: whoever sits between could read what is sent",
+        )),
     }
 }
 

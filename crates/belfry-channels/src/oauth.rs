@@ -56,18 +56,18 @@ impl ServiceAccount {
     pub(crate) fn parse(key: &'static str, json: &SecretString) -> Result<Self, SetupError> {
         let wrong = |problem: &str| SetupError::new(key, problem);
         let file: KeyFile = serde_json::from_str(json.expose_secret())
-            .map_err(|_| wrong("is not the JSON that Google gives out for a service account"))?;
+            .map_err(|_| wrong("it is not the JSON that Google gives out for a service account"))?;
         if file.kind.as_deref() != Some("service_account") {
             return Err(wrong(
-                "is not a service account (`type` is not \"service_account\"); make a key for one under Firebase → Project settings → Service accounts",
+                "it is not a service account (`type` is not \"service_account\"); make a key for one under Firebase → Project settings → Service accounts",
             ));
         }
-        let missing = |name: &str| wrong(&format!("has no `{name}`"));
+        let missing = |name: &str| wrong(&format!("it has no `{name}`"));
         let pem = file.private_key.ok_or_else(|| missing("private_key"))?;
         let email = file.client_email.ok_or_else(|| missing("client_email"))?;
         let token_uri = file.token_uri.ok_or_else(|| missing("token_uri"))?;
         let encoding_key = EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes())
-            .map_err(|_| wrong("holds a `private_key` that is no RSA key in PEM"))?;
+            .map_err(|_| wrong("it holds a `private_key` that is no RSA key in PEM"))?;
         let account = Self {
             email,
             project_id: file.project_id,
@@ -78,7 +78,7 @@ impl ServiceAccount {
         // A broken key is found at the start, not at the first alert.
         account
             .assertion(Timestamp::UNIX_EPOCH)
-            .map_err(|_| wrong("holds a `private_key` that cannot sign"))?;
+            .map_err(|_| wrong("it holds a `private_key` that cannot sign"))?;
         Ok(account)
     }
 

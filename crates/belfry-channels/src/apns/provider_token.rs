@@ -54,10 +54,10 @@ impl ProviderTokens {
         let pem = key.expose_secret().replace("\\n", "\n");
         let wrong = |problem: &str| SetupError::new("apns.key", problem);
         let key = EncodingKey::from_ec_pem(pem.as_bytes())
-            .map_err(|_| wrong("is not the text of an AuthKey_….p8 file from Apple"))?;
+            .map_err(|_| wrong("it is not the text of an AuthKey_….p8 file from Apple"))?;
         let tokens = Self { key, key_id, team_id, state: Mutex::default() };
         // A broken key is found at the start, not at the first alert.
-        tokens.make(Timestamp::UNIX_EPOCH).ok_or_else(|| wrong("cannot sign: it is no P-256 key"))?;
+        tokens.make(Timestamp::UNIX_EPOCH).ok_or_else(|| wrong("it cannot sign: it is no P-256 key"))?;
         Ok(tokens)
     }
 

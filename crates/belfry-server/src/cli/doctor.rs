@@ -1,5 +1,6 @@
 //! `belfry doctor`: what is right and wrong with configuration, disk, machine and server.
 
+mod channels;
 mod probes;
 
 use super::dev_keys::DevKeys;
@@ -80,6 +81,9 @@ pub(crate) async fn run(arguments: Doctor, common: &Common, now: Now, out: &mut 
     tell(probes::clock(&config, now), out)?;
     tell(probes::kinds(&config), out)?;
     tell(probes::token(&config, now), out)?;
+    for check in channels::all(&config, now.at).await {
+        tell(check, out)?;
+    }
     let remote = Remote::find(common, &arguments.target, Scope::Operate)?;
     let named = arguments.target.url.is_some();
     for check in probes::server(&remote, &config, now, named).await {

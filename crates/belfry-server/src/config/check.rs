@@ -68,6 +68,7 @@ impl Config {
         self.check_limits(&mut findings);
         self.check_fallback(&mut findings);
         self.check_parts(&mut findings);
+        self.check_channels(&mut findings);
         findings.0.sort_by_key(|finding| finding.weight);
         findings.0
     }
@@ -88,6 +89,33 @@ impl Config {
             if !findings.0.iter().any(|finding| finding.key == key) {
                 findings.error(key, problem, "");
             }
+        }
+    }
+
+    /// What the channels themselves would refuse at the start, and half a configuration.
+    fn check_channels(&self, findings: &mut Findings) {
+        let refusals = [
+            self.fcm.options().and_then(|options| belfry_channels::Fcm::new(options).err()),
+            self.apns.options().and_then(|options| belfry_channels::Apns::new(options).err()),
+        ];
+        for belfry_channels::SetupError { key, problem } in refusals.into_iter().flatten() {
+            findings.error(key, problem, "");
+        }
+        let (fcm, apns) = (&self.fcm, &self.apns);
+        if fcm.service_account.is_none() && fcm.project_id.is_some() {
+            findings.warning(
+                "fcm.service_account",
+                "it is empty, so nothing is pushed through FCM",
+                "set `fcm.service_account_file`, or leave the whole section empty",
+            );
+        }
+        let named = [&apns.key_id, &apns.team_id, &apns.topic];
+        if apns.key.is_none() && named.iter().any(|text| !text.is_empty()) {
+            findings.warning(
+                "apns.key",
+                "it is empty, so nothing is pushed through APNs",
+                "set `apns.key_file`, or leave the whole section empty",
+            );
         }
     }
 

@@ -264,6 +264,9 @@ pub(super) const OPTIONAL_URL: Form<Option<String>> =
         }
     });
 
+pub(super) const URL: Form<String> =
+    form("a URL like \"https://push.example.com\"", |raw| (OPTIONAL_URL.read)(raw)?.ok_or(Wrong::Shape));
+
 pub(super) const DATABASE_URL: Form<DatabaseUrl> = form("`sqlite:FILE`", |raw| {
     let text = raw.text()?;
     match text.split_once(':') {

@@ -3,14 +3,15 @@
 mod check;
 mod form;
 mod layers;
+mod push;
 mod sections;
 mod tables;
 
 pub use crate::auth::{ApiKeyOptions, ApiKeySecret, PublicKeyOptions, Scope};
 pub use check::{Finding, Weight};
 pub use sections::{
-    Auth, Bus, BusUrl, Database, DatabaseUrl, Drain, Fallback, Inbox, Kinds, Limits, Live, Log, LogFormat,
-    Server,
+    Apns, Auth, Bus, BusUrl, Database, DatabaseUrl, Drain, Fallback, Fcm, Inbox, Kinds, Limits, Live, Log,
+    LogFormat, Server,
 };
 
 use crate::auth::{JwksOptions, SecretOptions, VerifierOptions};
@@ -40,6 +41,10 @@ pub struct Config {
     pub kinds: Kinds,
     /// Open connections.
     pub live: Live,
+    /// Push by Firebase.
+    pub fcm: Fcm,
+    /// Push by Apple.
+    pub apns: Apns,
     /// Limits.
     pub limits: Limits,
     /// What stays in an inbox.
@@ -211,17 +216,7 @@ impl Config {
         let layers = Layers::of(sources);
         let mut reader = Reader::of(&layers);
         let mut config = Self::read(&mut reader);
-        if let Some(path) = &config.auth.jwt_secret_file {
-            match tables::read_secret(path) {
-                Ok(secret) => config.auth.jwt_secret = Some(secret.into()),
-                Err(reason) => {
-                    reader.fault(
-                        "auth.jwt_secret_file",
-                        format!("the secret of `auth.jwt_secret_file` {reason}"),
-                    );
-                }
-            }
-        }
+        config.read_secret_files(&mut reader);
         let api_key = sources.environment.iter().find(|(name, _)| name == API_KEY_VARIABLE);
         if let Some((name, key)) = api_key.filter(|(_, key)| !key.is_empty()) {
             config.api_keys.push(ApiKeyOptions {
@@ -249,11 +244,29 @@ impl Config {
             api_keys: reader.get("api_keys", &tables::API_KEYS),
             kinds: Kinds::read(reader),
             live: Live::read(reader),
+            fcm: Fcm::read(reader),
+            apns: Apns::read(reader),
             limits: Limits::read(reader),
             inbox: Inbox::read(reader),
             fallback: Fallback::read(reader),
             drain: Drain::read(reader),
             log: Log::read(reader),
+        }
+    }
+
+    /// Puts the text of `…_file` where the secret itself would stand.
+    fn read_secret_files(&mut self, reader: &mut Reader<'_>) {
+        let files = [
+            ("auth.jwt_secret_file", &self.auth.jwt_secret_file, &mut self.auth.jwt_secret),
+            ("fcm.service_account_file", &self.fcm.service_account_file, &mut self.fcm.service_account),
+            ("apns.key_file", &self.apns.key_file, &mut self.apns.key),
+        ];
+        for (key, path, secret) in files {
+            let Some(path) = path else { continue };
+            match tables::read_secret(path) {
+                Ok(text) => *secret = Some(text.into()),
+                Err(reason) => reader.fault(key, format!("the secret of `{key}` {reason}")),
+            }
         }
     }
 
@@ -329,7 +342,10 @@ fn settings(layers: &Layers) -> Vec<Setting> {
 /// A value as TOML, without what nobody may see.
 fn shown(key: &str, found: &form::Found) -> String {
     use form::Found;
-    let secret = matches!(key, "auth.jwt_secret" | "auth.jwt_public_keys" | "api_keys");
+    let secret = matches!(
+        key,
+        "auth.jwt_secret" | "auth.jwt_public_keys" | "api_keys" | "fcm.service_account" | "apns.key"
+    );
     match found {
         _ if secret && !found.is_empty() => "(set, not shown)".to_owned(),
         Found::Text(text) => toml::Value::String(text.clone()).to_string(),

@@ -170,6 +170,42 @@ sections! {
         /// How far back answers count.
         gone_window: Duration = form::DURATION;
     }
+    /// Firebase Cloud Messaging.
+    Fcm "fcm" {
+        /// JSON; filled from the file where that is set.
+        service_account: Option<SecretString> = form::SECRET;
+        /// Holds the JSON.
+        service_account_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Of Firebase.
+        project_id: Option<String> = form::OPTIONAL_TEXT;
+        /// Where FCM is.
+        base_url: String = form::URL;
+        /// Where access tokens come from.
+        token_url: Option<String> = form::OPTIONAL_URL;
+        /// Trusted certificates.
+        ca_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// The app's notification channel.
+        android_channel: Option<String> = form::OPTIONAL_TEXT;
+    }
+    /// Apple Push Notification service.
+    Apns "apns" {
+        /// PEM; filled from the file where that is set.
+        key: Option<SecretString> = form::SECRET;
+        /// Holds the key.
+        key_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Of the key.
+        key_id: String = form::TEXT;
+        /// Of the team.
+        team_id: String = form::TEXT;
+        /// The app's bundle id.
+        topic: String = form::TEXT;
+        /// For apps from the store.
+        production_url: String = form::URL;
+        /// For apps run from Xcode.
+        sandbox_url: String = form::URL;
+        /// Trusted certificates.
+        ca_file: Option<PathBuf> = form::OPTIONAL_PATH;
+    }
     /// Limits.
     Limits "limits" {
         /// Live connections of the node.

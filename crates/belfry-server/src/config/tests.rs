@@ -406,3 +406,43 @@ fn any_origin_is_fine_without_cookies_and_loopback_needs_no_https() {
     config.auth.jwks_url = Some("http://127.0.0.1:9/jwks".to_owned());
     assert_eq!(config.check(), []);
 }
+
+#[test]
+fn what_a_push_service_would_refuse_at_the_start_is_told_by_its_key() {
+    let findings = [
+        finding(|c| c.fcm.service_account = Some("{}".into())),
+        finding(|c| c.fcm.project_id = Some("shop".to_owned())),
+        finding(|c| c.apns.topic = "com.example.shop".to_owned()),
+        finding(|c| {
+            c.apns.key = Some("no key".into());
+            c.apns.key_id = "ABC1234567".to_owned();
+            c.apns.team_id = "TEAM123456".to_owned();
+            c.apns.topic = "com.example.shop".to_owned();
+        }),
+        finding(|c| {
+            c.apns.key = Some("no key".into());
+            c.apns.topic = "com.example.shop".to_owned();
+            c.apns.production_url = "http://push.example.com".to_owned();
+        }),
+    ];
+    insta::assert_snapshot!(findings.join("\n"), @r#"
+    Error `fcm.service_account`: it is not a service account (`type` is not "service_account"); make a key for one under Firebase → Project settings → Service accounts
+    Warning `fcm.service_account`: it is empty, so nothing is pushed through FCM; set `fcm.service_account_file`, or leave the whole section empty
+    Warning `apns.key`: it is empty, so nothing is pushed through APNs; set `apns.key_file`, or leave the whole section empty
+    Error `apns.key`: it is not the text of an AuthKey_….p8 file from Apple
+    Error `apns.production_url`: it must begin with https: whoever sits between could read what is sent
+    "#);
+}
+
+#[test]
+fn the_secrets_of_push_services_are_read_from_files_and_never_shown() {
+    let (folder, sources) =
+        file("[fcm]\nservice_account_file = \"account.json\"\n[apns]\nkey = \"hunter2\"\n");
+    std::fs::write(folder.path().join("account.json"), "{\"hunter2\":1}\n").unwrap();
+    let (config, settings) = Config::load_with_settings(&sources).unwrap();
+    assert_eq!(config.fcm.options().unwrap().service_account.expose_secret(), "{\"hunter2\":1}");
+    assert_eq!(config.apns.options().unwrap().key.expose_secret(), "hunter2");
+    let printed = format!("{config:?} {settings:?} {:?}", config.check());
+    assert!(!printed.contains("hunter2"), "{printed}");
+    assert!(Config::default().fcm.options().is_none() && Config::default().apns.options().is_none());
+}
