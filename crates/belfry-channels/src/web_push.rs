@@ -10,7 +10,7 @@ pub use vapid::{VapidKey, check_subject};
 
 use crate::guard::{Guard, GuardOptions, KNOWN_PUSH_SERVICES, Refusal, Trust};
 use crate::http_client::{
-    Answer, CALL_DEADLINE, Connector, SetupError, Versions, exchange, timed_out, without_secrets,
+    Answer, CALL_DEADLINE, Connector, Failure, SetupError, Versions, exchange, timed_out, without_secrets,
 };
 use crate::{Action, Address, Channel, Notice, Receipt, RetryScope, SendError};
 use belfry_protocol::Severity;
@@ -33,6 +33,8 @@ const TTL: HeaderName = HeaderName::from_static("ttl");
 const URGENCY: HeaderName = HeaderName::from_static("urgency");
 const TOPIC: HeaderName = HeaderName::from_static("topic");
 const TOPIC_CHARACTERS_MAX: usize = 32;
+/// Four weeks: the longest that all push services take.
+const TTL_LONGEST: Duration = Duration::from_secs(28 * 86_400);
 /// One subscription may be what is throttled, so the others wait for no longer than this at once.
 const HOLD_MAX: SignedDuration = SignedDuration::from_mins(10);
 /// Push services that are waited for at once; more only where every host is allowed.
@@ -57,6 +59,25 @@ pub struct WebPushOptions {
     pub ca_file: Option<PathBuf>,
     /// Push services that [`Channel::check`] tries to reach.
     pub probe_urls: Vec<String>,
+    /// How long one call may take in all, with a second try.
+    pub timeout: Duration,
+}
+
+impl WebPushOptions {
+    /// What is usual, with this key.
+    pub fn new(private_key: SecretString) -> Self {
+        Self {
+            private_key,
+            old_private_keys: Vec::new(),
+            subject: None,
+            ttl: TTL_LONGEST,
+            default_link: None,
+            guard: GuardOptions::default(),
+            ca_file: None,
+            probe_urls: Vec::new(),
+            timeout: CALL_DEADLINE,
+        }
+    }
 }
 
 /// The channel to browsers.
@@ -68,6 +89,7 @@ pub struct WebPush {
     ttl: Duration,
     default_link: Option<String>,
     probe_urls: Vec<String>,
+    timeout: Duration,
     /// Push services that asked to wait, and until when.
     holds: Mutex<HashMap<String, Timestamp>>,
 }
@@ -123,6 +145,7 @@ impl WebPush {
             ttl: options.ttl,
             default_link: options.default_link,
             probe_urls: options.probe_urls,
+            timeout: options.timeout,
             holds: Mutex::default(),
         })
     }
@@ -221,7 +244,14 @@ impl WebPush {
         if let Some(topic) = topic(&notice.tag) {
             request = request.header(TOPIC, topic);
         }
-        exchange(request, now).await.map_err(crate::http_client::Failure::into_error)
+        let failed = |failure: Failure| match (failure.into_error(), target.trust) {
+            // A stranger's certificate must not stop everybody's pushes.
+            (error, Trust::Anybody) if error.action == Action::Misconfigured => {
+                SendError { action: Action::Refused, alarm: false, scope: RetryScope::Address, ..error }
+            }
+            (error, _) => error,
+        };
+        exchange(request, now).await.map_err(failed)
     }
 
     /// What an answer means for the caller.
@@ -298,10 +328,9 @@ impl WebPush {
             let host =
                 Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
             let call = match self.guard.check_endpoint(url) {
-                Ok((url, _)) => exchange(self.client.get(url), now)
-                    .await
-                    .map(|_| ())
-                    .map_err(crate::http_client::Failure::into_error),
+                Ok((url, _)) => {
+                    exchange(self.client.get(url), now).await.map(|_| ()).map_err(Failure::into_error)
+                }
                 Err(refusal) => {
                     Err(SendError::new(Action::Misconfigured, refusal.as_str(), refusal.to_string()))
                 }
@@ -351,7 +380,7 @@ impl Channel for WebPush {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Receipt, SendError>> {
         Box::pin(async move {
-            match tokio::time::timeout(CALL_DEADLINE, self.deliver(notice, address, now)).await {
+            match tokio::time::timeout(self.timeout, self.deliver(notice, address, now)).await {
                 Ok(ended) => ended,
                 Err(_) => Err(timed_out()),
             }
@@ -360,7 +389,7 @@ impl Channel for WebPush {
 
     fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<String, SendError>> {
         Box::pin(async move {
-            match tokio::time::timeout(CALL_DEADLINE, self.probe(now)).await {
+            match tokio::time::timeout(self.timeout, self.probe(now)).await {
                 Ok(ended) => ended,
                 Err(_) => Err(timed_out()),
             }

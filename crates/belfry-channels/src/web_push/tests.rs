@@ -6,14 +6,8 @@ pub(crate) fn notice() -> Notice {
 
 fn options() -> WebPushOptions {
     WebPushOptions {
-        private_key: VapidKey::generate().private_key(),
-        old_private_keys: Vec::new(),
         subject: Some("mailto:push@example.com".to_owned()),
-        ttl: Duration::from_secs(86_400),
-        default_link: None,
-        guard: GuardOptions::default(),
-        ca_file: None,
-        probe_urls: Vec::new(),
+        ..WebPushOptions::new(VapidKey::generate().private_key())
     }
 }
 

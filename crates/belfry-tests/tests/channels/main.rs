@@ -1,3 +1,5 @@
 //! Each channel against a provider that speaks its real protocol.
 
 mod smtp;
+mod web_push;
+mod webhook;
