@@ -40,6 +40,8 @@ pub struct Kind {
     pub event: String,
     /// Whether it passes manual do-not-disturb.
     pub breaks_through: bool,
+    /// Whether a person's preferences count; `false`: it goes out in any case, and its mails have no unsubscribe link.
+    pub mutable: bool,
     /// Whether later users see older alerts for everyone.
     pub latecomers: Latecomers,
     /// How long after the last session ended a user still counts as present; `None`: the server's `live.linger`.

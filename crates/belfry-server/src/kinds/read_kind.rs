@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "kind",
     "category",
     "severity",
@@ -35,6 +35,7 @@ const KEYS: [&str; 18] = [
     "ladder",
     "actions",
     "breaks_through",
+    "mutable",
     "latecomers",
     "linger",
 ];
@@ -107,6 +108,7 @@ fn read_fields(
         &[("include", Latecomers::Include), ("exclude", Latecomers::Exclude)],
     );
     let breaks_through = fields.flag(reader, "breaks_through").unwrap_or_default();
+    let mutable = read_mutable(reader, fields, severity);
     let linger = fields.duration(reader, "linger").map(|found| found.value);
     let name = name?;
     let kind = Kind {
@@ -116,6 +118,7 @@ fn read_fields(
         expires_after: expires_after.map(|found| found.value),
         event: event.unwrap_or_else(|| default_event(&name)),
         breaks_through,
+        mutable,
         latecomers: latecomers.unwrap_or_default(),
         linger,
         ladder: ladder?,
@@ -194,6 +197,20 @@ fn read_key(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) -> Opti
         return None;
     }
     Some(value)
+}
+
+/// Whether people may turn it off. Only what is critical can be forced on them.
+fn read_mutable(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, severity: Severity) -> bool {
+    let mutable = fields.flag(reader, "mutable").unwrap_or(true);
+    if !mutable && severity != Severity::Critical {
+        let at = fields.value("mutable").map(|value| value.span());
+        let complaint = Complaint::error(
+            "only a critical kind can go out against a person's preferences",
+            "Write severity = \"critical\", or leave the line out",
+        );
+        reader.say(at.as_ref(), "mutable", complaint);
+    }
+    mutable
 }
 
 fn read_expiry(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Found<Duration>> {

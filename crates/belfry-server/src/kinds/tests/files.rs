@@ -18,6 +18,7 @@ fn every_key_is_read() {
         thread = "exposures"
         event = "kordant:exposure"
         breaks_through = true
+        mutable = false
         latecomers = "include"
         linger = "0s"
         [schema]
@@ -42,6 +43,7 @@ fn every_key_is_read() {
     assert_eq!((kind.name.as_str(), kind.category.as_str()), ("exposure-detected", "security"));
     assert_eq!((kind.severity, kind.expires_after), (Severity::Critical, Some(Duration::from_secs(604_800))));
     assert_eq!((kind.event.as_str(), kind.breaks_through), ("kordant:exposure", true));
+    assert!(!kind.mutable);
     assert_eq!((kind.latecomers, kind.linger), (Latecomers::Include, Some(Duration::ZERO)));
     assert_eq!((kind.ladder.steps().len(), kind.ladder_declared), (2, true));
     let open = |label: &str| Action {
@@ -74,6 +76,7 @@ fn what_is_left_out_has_a_default() {
     assert_eq!((kind.category.as_str(), kind.event.as_str()), ("spam-blocked", "notification:spam-blocked"));
     assert_eq!((kind.severity, kind.expires_after), (Severity::Info, None));
     assert_eq!((kind.breaks_through, kind.latecomers, kind.linger), (false, Latecomers::Exclude, None));
+    assert!(kind.mutable);
     assert_eq!((&kind.ladder, kind.ladder_declared), (&Ladder::default(), false));
     let rendered = render(&kind, json!({"any": 1})).expect("renders");
     assert_eq!((rendered.title.as_str(), rendered.body), ("Spam blocked", None));
@@ -91,7 +94,7 @@ fn an_unknown_key_is_named_with_its_nearest() {
             "k.toml:2: `sevrity`: there is no such key. Write `severity`.",
             "k.toml:3: `weather`: there is no such key. Remove it; known are kind, category, severity, schema, \
              expires_after, collapse, link, image, thread, event, title, body, templates, ladder, actions, \
-             breaks_through, latecomers, linger.",
+             breaks_through, mutable, latecomers, linger.",
         ],
     );
     refused(
@@ -165,6 +168,12 @@ fn words_of_closed_lists_are_offered() {
     refused(
         &with("severity = \"loud\""),
         &["k.toml:2: `severity`: \"loud\" is not known. Write \"info\", \"warning\" or \"critical\"."],
+    );
+    refused(
+        &with("mutable = false"),
+        &[
+            "k.toml:2: `mutable`: only a critical kind can go out against a person's preferences. Write severity = \"critical\", or leave the line out.",
+        ],
     );
     refused(
         &with("latecomers = \"yes\""),
