@@ -409,6 +409,7 @@ impl World {
             head: cursor_at(self.server.heads),
             unread: self.server.unread(),
             do_not_disturb: DoNotDisturbState::default(),
+            preferences_rev: 0,
             heartbeat: Heartbeat { interval_ms: 30_000, timeout_ms: 10_000 },
             ack: AckMode::Frames,
             token_expires_at: None,

@@ -380,6 +380,7 @@ mod tests {
             head: "9f1c22ab00e1d2c3.0.0".parse::<Cursor>().expect("is a cursor"),
             unread: 0,
             do_not_disturb: Default::default(),
+            preferences_rev: 0,
             heartbeat: Heartbeat { interval_ms: 30_000, timeout_ms: 10_000 },
             ack: AckMode::Frames,
             token_expires_at: expires_in_seconds.map(|s| Timestamp::from_second(s).expect("is a time")),

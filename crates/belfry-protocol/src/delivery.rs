@@ -3,7 +3,6 @@
 use crate::device::Provider;
 use crate::id::{AlertId, UserId};
 use crate::ladder::Channel;
-use crate::level::Level;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -246,11 +245,34 @@ pub struct ReplayAnswer {
     pub more: bool,
 }
 
+/// The form that `POST /u/{signed}` takes (RFC 8058).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct OneClick {
+    /// Always `One-Click`.
+    #[serde(rename = "List-Unsubscribe")]
+    #[schema(pattern = "^One-Click$")]
+    pub list_unsubscribe: String,
+}
+
 /// The body of `POST /v1/receipts/{receipt}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptBody {
-    /// `received`, `displayed` or `acted`.
-    pub level: Level,
+    /// How far it got on the device.
+    pub level: ReceiptLevel,
+}
+
+/// What a device can say of a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptLevel {
+    /// It has it.
+    Received,
+    /// It showed it.
+    Displayed,
+    /// A person used it: as the state `acted` of the inbox.
+    Acted,
 }

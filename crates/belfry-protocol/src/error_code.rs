@@ -96,6 +96,18 @@ error_codes! {
     /// No such connection of this user on this node.
     ConnectionUnknown = "connection-unknown", 404, "There is no such connection",
         "Use the `connection_id` of `connection-established`; it ends with the connection.";
+    /// No such device of this user.
+    DeviceUnknown = "device-unknown", 404, "There is no such device",
+        "`GET /v1/devices` lists them; a device appears with `PUT /v1/devices/{device_id}`.";
+    /// The user has 20 devices, and this would be another one.
+    TooManyDevices = "too-many-devices", 422, "The user has too many devices",
+        "Delete one that is not used any more, or register under the id of one: an app keeps its device id.";
+    /// The server has no way to do this.
+    ProviderNotConfigured = "provider-not-configured", 404, "The provider is not configured",
+        "Fill in its section of `belfry.toml`; `belfry doctor` says what is missing.";
+    /// The signed text was not made by this server, was changed, or its time is over.
+    SignatureInvalid = "signature-invalid", 403, "The signed text is not valid",
+        "Use it as it came with the push; when its alert has expired, there is nothing left to report.";
     /// No such path.
     NotFound = "not-found", 404, "There is nothing at this path",
         "See the API reference for the paths.";

@@ -1,8 +1,10 @@
 //! Everything stored about a person, as they may ask for it.
 
+use crate::device::ExportedDevice;
 use crate::do_not_disturb::DoNotDisturb;
 use crate::frame::Item;
 use crate::id::GroupId;
+use crate::preferences::Preferences;
 use crate::user::User;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -26,6 +28,10 @@ pub struct ExportedUser {
     pub profile: User,
     /// When they want no noise.
     pub do_not_disturb: DoNotDisturb,
+    /// What they want by which way.
+    pub preferences: Preferences,
+    /// Where a push to them goes.
+    pub devices: Vec<ExportedDevice>,
     /// The groups they are in.
     pub groups: Vec<GroupId>,
 }

@@ -65,6 +65,13 @@ fixtures! {
     RevokedKey: "http.revoked-key";
     RevokedKeys: "http.revoked-keys";
     DoNotDisturb: "http.do-not-disturb", "http.do-not-disturb.until";
+    DeviceBody: "http.device-body", "http.device-body.apns", "http.device-body.fcm";
+    Device: "http.device";
+    Devices: "http.devices";
+    UserDevices: "http.user-devices";
+    Preferences: "http.preferences";
+    WebPushKey: "http.web-push-key";
+    ReceiptBody: "http.receipt-body";
     Health: "http.health";
     BackupBody: "http.backup-body";
     BackupLine: "http.backup-line.done", "http.backup-line.failed", "http.backup-line.progress";

@@ -154,6 +154,11 @@ pub struct ConnectionEstablished {
     pub unread: u32,
     /// Whether it is quiet.
     pub do_not_disturb: DoNotDisturbState,
+    /// Which preferences are in force: as in `settings-changed`.
+    #[serde(default)]
+    #[cfg_attr(test, ts(type = "number"))]
+    #[schema(required = true)]
+    pub preferences_rev: u64,
     /// How often to expect a frame.
     pub heartbeat: Heartbeat,
     /// How receipts are given on this connection.
@@ -203,7 +208,8 @@ pub struct ServerInfo {
 pub struct SettingsChanged {
     /// Whether it is quiet.
     pub do_not_disturb: DoNotDisturbState,
-    /// Rises with each change of the preferences.
+    /// Rises with each change of the preferences and of what else decides about noise: fetch `GET /v1/preferences`
+    /// again.
     #[cfg_attr(test, ts(type = "number"))]
     pub preferences_rev: u64,
 }

@@ -114,6 +114,11 @@ text_id!(
     KeyId
 );
 
+text_id!(
+    /// A device, as its app names it: unique per user.
+    DeviceId
+);
+
 /// An alert's id: a UUIDv7 (RFC 9562) whose first 63 free bits order alerts by acceptance.
 ///
 /// Bits: 48 of Unix milliseconds, version, 12 of `rand_a`, variant, 62 of `rand_b`. [`AlertId::key`] packs the

@@ -43,7 +43,7 @@ pub use device::Provider;
 pub use do_not_disturb::DoNotDisturb;
 pub use error_code::ErrorCode;
 pub use frame::{ClientFrame, Item, ServerFrame};
-pub use id::{AlertId, ConnectionId, GroupId, KeyId, Seq, UserId};
+pub use id::{AlertId, ConnectionId, DeviceId, GroupId, KeyId, Seq, UserId};
 pub use inbox::{ItemState, StateChange};
 pub use ladder::{Channel, Step};
 pub use level::{Level, Stream};

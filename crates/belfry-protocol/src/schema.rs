@@ -45,6 +45,14 @@ macro_rules! every_root {
             crate::operation::RevokedKey,
             crate::operation::RevokedKeys,
             crate::do_not_disturb::DoNotDisturb,
+            crate::device::DeviceBody,
+            crate::device::Device,
+            crate::device::Devices,
+            crate::device::UserDevices,
+            crate::preferences::Preferences,
+            crate::device::WebPushKey,
+            crate::delivery::ReceiptBody,
+            crate::delivery::OneClick,
             crate::operation::Health,
             crate::operation::BackupBody,
             crate::operation::BackupLine,
@@ -74,6 +82,7 @@ pub fn components() -> BTreeMap<String, Value> {
         .collect();
     schemas.values_mut().for_each(first_paragraphs);
     close_audience(schemas.get_mut("Audience").expect("an alert has an audience"));
+    close_device(&mut schemas);
     merge_flattened(&mut schemas);
     part_forms(&mut schemas);
     name_frames(&mut schemas, "ServerFrame", "Server");
@@ -165,6 +174,36 @@ fn close_audience(audience: &mut Value) {
             users["maxItems"] = crate::audience::AUDIENCE_USERS_MAX.into();
         }
     }
+}
+
+/// A device's body has the fields of one provider beside its own, and of two ways to name one for Firebase exactly one.
+fn close_device(schemas: &mut BTreeMap<String, Value>) {
+    let parts = schemas["DeviceBody"]["allOf"].as_array().cloned().unwrap_or_default();
+    let own = parts.iter().find_map(|part| part["properties"].as_object()).cloned().unwrap_or_default();
+    let mut forms = Vec::new();
+    for variant in schemas["PushAddress"]["oneOf"].as_array().into_iter().flatten() {
+        let ways: &[(&str, &str)] = match variant["properties"]["installation_id"] {
+            Value::Null => &[("", "")],
+            _ => &[("token", "installation_id"), ("installation_id", "token")],
+        };
+        for (given, absent) in ways {
+            let mut form = variant.clone();
+            form["additionalProperties"] = false.into();
+            if let Some(required) = form["required"].as_array_mut().filter(|_| !given.is_empty()) {
+                required.push((*given).into());
+            }
+            if let Some(properties) = form["properties"].as_object_mut() {
+                properties.remove(*absent);
+                if let Some(given) = properties.get_mut(*given) {
+                    given["type"] = "string".into();
+                }
+                properties.extend(own.clone());
+            }
+            forms.push(form);
+        }
+    }
+    let description = schemas["DeviceBody"]["description"].clone();
+    schemas.insert("DeviceBody".to_owned(), json!({ "description": description, "oneOf": forms }));
 }
 
 /// Says which fields stand together in bodies of two forms.

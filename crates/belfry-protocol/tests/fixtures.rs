@@ -41,6 +41,13 @@ fn for_type(fixture: &Fixture, check: &impl Check) {
         "RevokedKey" => check.run::<operation::RevokedKey>(fixture),
         "RevokedKeys" => check.run::<operation::RevokedKeys>(fixture),
         "DoNotDisturb" => check.run::<DoNotDisturb>(fixture),
+        "DeviceBody" => check.run::<device::DeviceBody>(fixture),
+        "Device" => check.run::<device::Device>(fixture),
+        "Devices" => check.run::<device::Devices>(fixture),
+        "UserDevices" => check.run::<device::UserDevices>(fixture),
+        "Preferences" => check.run::<preferences::Preferences>(fixture),
+        "WebPushKey" => check.run::<device::WebPushKey>(fixture),
+        "ReceiptBody" => check.run::<delivery::ReceiptBody>(fixture),
         "Health" => check.run::<operation::Health>(fixture),
         "BackupBody" => check.run::<operation::BackupBody>(fixture),
         "BackupLine" => check.run::<operation::BackupLine>(fixture),
@@ -58,6 +65,9 @@ const BODIES: &[&str] = &[
     "InboxStateBody",
     "AckBody",
     "DoNotDisturb",
+    "DeviceBody",
+    "Preferences",
+    "ReceiptBody",
     "BackupBody",
 ];
 

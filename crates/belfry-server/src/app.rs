@@ -13,6 +13,7 @@ use crate::live;
 use crate::live::session::SessionRules;
 use crate::metrics::{Counter, Metrics};
 use crate::services::Services;
+use crate::signed::Signer;
 use crate::tasks::{TaskKind, Tasks};
 use crate::watch::Watch;
 use crate::ways::breaker::BreakerRules;
@@ -55,18 +56,21 @@ impl App {
         let gate = gate(&config, Arc::clone(&verifier))?;
         let kinds = kinds(&config)?;
         let limits = &config.limits;
+        let requests = Rate {
+            per_second: f64::from(limits.requests_per_second_per_user),
+            burst: f64::from(limits.requests_burst_per_user),
+        };
         let limiters = Limiters {
             connections: Limiter::new(Rate::per_second(limits.connections_per_second)),
             connections_per_address: Limiter::new(Rate::per_second(
                 limits.connections_per_second_per_address,
             )),
             publishes: Limiter::new(Rate::per_second(limits.publishes_per_second_per_key)),
-            requests: Limiter::new(Rate {
-                per_second: f64::from(limits.requests_per_second_per_user),
-                burst: f64::from(limits.requests_burst_per_user),
-            }),
+            requests: Limiter::new(requests),
+            signed: Limiter::new(requests),
         };
         let watch = Watch::new(config.fallback.watched_max as usize, store.watched_to());
+        let signer = Signer::of(&store, started.unix_ms()).await?;
         let services = Arc::new(Services {
             store,
             hub: Arc::new(Hub::new(limits.connections_per_user as usize)),
@@ -74,6 +78,7 @@ impl App {
             gate,
             api_keys: ApiKeys::new(&config.api_keys)?,
             proxies: proxies(&config)?,
+            signer,
             limiters,
             metrics: Metrics::new(started.instant),
             tasks: Tasks::new(),

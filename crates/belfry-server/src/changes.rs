@@ -5,6 +5,7 @@ use crate::hub::{LiveChange, Signal};
 use crate::metrics::Counter;
 use crate::services::Services;
 use belfry_protocol::inbox::ChangedTo;
+use belfry_protocol::preferences::Preferences;
 use belfry_protocol::{AlertId, CloseCode, Cursor, DoNotDisturb, KeyId, StateChange, UserId};
 use belfry_store::{
     AllChange, Recalled, Selection, Settings, StateChanged, StoreError, Swept, UnixMs, UserChange,
@@ -71,6 +72,26 @@ impl Services {
         let settings = self.store.set_do_not_disturb(user, setting, now.unix_ms()).await?;
         self.hub.signal(user, &Signal::Settings(Arc::new(settings.clone())));
         Ok(settings)
+    }
+
+    /// Sets preferences and tells all sessions of the user.
+    pub async fn set_preferences(
+        &self,
+        user: &UserId,
+        preferences: Preferences,
+        now: Now,
+    ) -> Result<Settings, StoreError> {
+        let settings = self.store.set_preferences(user, preferences, now.unix_ms()).await?;
+        self.hub.signal(user, &Signal::Settings(Arc::new(settings.clone())));
+        Ok(settings)
+    }
+
+    /// Turns e-mail off for one category and tells all sessions of the user.
+    pub async fn unsubscribe(&self, user: &UserId, category: &str, now: Now) -> Result<(), StoreError> {
+        if let Some(settings) = self.store.unsubscribe(user, category, now.unix_ms()).await? {
+            self.hub.signal(user, &Signal::Settings(Arc::new(settings)));
+        }
+        Ok(())
     }
 
     /// The profile changed: time zone and locale count for quiet hours.

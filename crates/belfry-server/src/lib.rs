@@ -21,6 +21,7 @@ pub mod publish;
 pub mod quiet;
 pub mod refusal;
 pub mod services;
+pub mod signed;
 pub mod tasks;
 pub mod watch;
 pub mod ways;

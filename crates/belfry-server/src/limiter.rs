@@ -98,6 +98,8 @@ pub struct Limiters {
     pub publishes: Limiter<String>,
     /// Requests of one user.
     pub requests: Limiter<String>,
+    /// Calls by signed texts that speak for one user.
+    pub signed: Limiter<String>,
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::kinds::KindsHandle;
 use crate::limiter::Limiters;
 use crate::live::session::SessionRules;
 use crate::metrics::Metrics;
+use crate::signed::Signer;
 use crate::tasks::Tasks;
 use crate::watch::Watch;
 use crate::ways::Ways;
@@ -31,6 +32,8 @@ pub struct Services {
     pub api_keys: ApiKeys,
     /// Whose word on a client's address is believed.
     pub proxies: TrustedProxies,
+    /// Signs receipts and unsubscribe links.
+    pub signer: Signer,
     /// Rates.
     pub limiters: Limiters,
     /// Figures.

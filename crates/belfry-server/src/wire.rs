@@ -2,10 +2,15 @@
 
 use crate::clock::timestamp;
 use crate::quiet::{self, Loudness};
+use belfry_channels::{Address, ApnsEnvironment};
+use belfry_protocol::device::{self, Device, ExportedDevice, PushAddress};
 use belfry_protocol::frame::{AlertBody, ChangedItem, Covers, ItemTail, ResetReason};
 use belfry_protocol::inbox::{Ack, ChangedTo, IDS_MAX};
-use belfry_protocol::{AlertId, Cursor, Epoch, Level, Stream};
-use belfry_store::{AckRow, ChangedRow, Content, Heads, ItemNow, ItemRow, Selection, Settings, Standing};
+use belfry_protocol::{AlertId, Cursor, DeviceId, Epoch, Level, Stream};
+use belfry_store::{
+    AckRow, ChangedRow, Content, DeviceMove, DeviceRow, Heads, ItemNow, ItemRow, MoveDirection, Selection,
+    Settings, Standing,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -172,6 +177,73 @@ pub fn page_token(key: i64) -> String {
 pub fn parse_page_token(text: &str) -> Option<i64> {
     let hex = !text.is_empty() && text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     hex.then(|| i64::from_str_radix(text, 16).ok()).flatten()
+}
+
+/// A registered address as the ways out take it.
+pub fn push_address(address: PushAddress) -> Address {
+    match address {
+        PushAddress::Fcm { token: Some(token), .. } => Address::FcmToken(token),
+        PushAddress::Fcm { token: None, installation_id } => {
+            Address::FcmInstallation(installation_id.unwrap_or_default())
+        }
+        PushAddress::Apns { token, environment, topic } => {
+            let environment = match environment {
+                device::ApnsEnvironment::Production => ApnsEnvironment::Production,
+                device::ApnsEnvironment::Sandbox => ApnsEnvironment::Sandbox,
+            };
+            Address::Apns { token, environment, topic }
+        }
+        PushAddress::WebPush { endpoint, keys, vapid_key_id } => {
+            Address::WebPush { endpoint, p256dh: keys.p256dh, auth: keys.auth, vapid_key_id }
+        }
+    }
+}
+
+/// An id that was parsed when it came in.
+fn device_id(id: String) -> DeviceId {
+    DeviceId::new(id).expect("the store holds what was a device id at the door")
+}
+
+/// A device as its user sees it.
+pub fn device(row: DeviceRow) -> Device {
+    Device {
+        id: device_id(row.id),
+        provider: row.address.provider(),
+        address: push_address(row.address).shortened(),
+        locale: row.locale,
+        time_zone: row.time_zone,
+        app_version: row.app_version,
+        registered_at: timestamp(row.registered_at),
+        accepted_at: row.accepted_at.map(timestamp),
+        failure: row.failure,
+    }
+}
+
+/// A device whole, for the person it belongs to.
+pub fn exported_device(row: DeviceRow) -> ExportedDevice {
+    ExportedDevice {
+        id: device_id(row.id),
+        address: row.address,
+        locale: row.locale,
+        time_zone: row.time_zone,
+        app_version: row.app_version,
+        registered_at: timestamp(row.registered_at),
+        accepted_at: row.accepted_at.map(timestamp),
+        failure: row.failure,
+    }
+}
+
+/// An address that moved, as one of the two has it in their trace.
+pub fn device_move(row: DeviceMove) -> device::DeviceMove {
+    device::DeviceMove {
+        at: timestamp(row.at),
+        device: device_id(row.device),
+        direction: match row.direction {
+            MoveDirection::Came => device::MoveDirection::Came,
+            MoveDirection::Went => device::MoveDirection::Went,
+        },
+        user: row.other,
+    }
 }
 
 /// The word for an item that left, as the trace prints it.

@@ -20,6 +20,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("Inbox", "A user's alerts and their state."),
     ("Live", "Alerts as they happen, by WebSocket or server-sent events."),
     ("Settings", "What a user wants of Belfry."),
+    ("Devices", "Where pushes to a user go, and what comes back from there."),
     ("Operation", "Health, numbers, backup and documents."),
 ];
 

@@ -216,6 +216,37 @@ fn users() -> Vec<Route> {
             )
         },
         Route {
+            answers: vec![Answer::with(
+                200,
+                "The devices, and the addresses that moved.",
+                Body::json("UserDevices", &["http.user-devices"]),
+            )],
+            errors: &[E::UserUnknown],
+            ..route(
+                "get",
+                "/v1/users/{id}/devices",
+                "listUserDevices",
+                "List a user's devices",
+                "For support: with the addresses that another user's registration took over, or that came from one.",
+            )
+        },
+        Route {
+            parameters: vec![
+                user_id(),
+                Parameter::path("device_id", "The device's id, percent-encoded.", reference("DeviceId"))
+                    .example("phone-5f21"),
+            ],
+            answers: vec![Answer::empty(204, "It gets no more pushes.")],
+            errors: &[E::DeviceUnknown],
+            ..route(
+                "delete",
+                "/v1/users/{id}/devices/{device_id}",
+                "deleteUserDevice",
+                "Forget a user's device",
+                "",
+            )
+        },
+        Route {
             body: Some(Body::json("DisconnectBody", &["http.disconnect-body"]).optional()),
             answers: vec![Answer::with(
                 200,

@@ -137,6 +137,7 @@ impl Body {
                 });
                 media["examples"] = json!({ "lines": { "value": lines } });
             }
+            _ if !self.schema.is_empty() => media["schema"] = reference(self.schema),
             _ => media["schema"] = json!({ "type": "string" }),
         }
         json!({ self.media: media })

@@ -11,6 +11,7 @@ use serde_json::json;
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = inbox();
     routes.extend(settings());
+    routes.extend(devices());
     routes.extend(live());
     routes
 }
@@ -107,6 +108,7 @@ fn inbox_parameters() -> Vec<Parameter> {
 }
 
 fn settings() -> Vec<Route> {
+    let preferences = || Body::json("Preferences", &["http.preferences"]);
     let body = || Body::json("DoNotDisturb", &["http.do-not-disturb", "http.do-not-disturb.until"]);
     vec![
         Route {
@@ -122,6 +124,70 @@ fn settings() -> Vec<Route> {
             body: Some(body()),
             answers: vec![Answer::with(200, "The setting as it is now.", body())],
             ..base("put", "/v1/do-not-disturb", "putDoNotDisturb", "Settings")
+        },
+        Route {
+            summary: "See preferences",
+            description: "Which categories the user wants by which way.",
+            answers: vec![Answer::with(200, "The preferences.", preferences())],
+            ..base("get", "/v1/preferences", "getPreferences", "Settings")
+        },
+        Route {
+            summary: "Set preferences",
+            description: "Replaces them. All devices of the user hear of it by `settings-changed`, and what was deferred is \
+                considered again. Inbox and open tabs have everything in any case.",
+            body: Some(preferences()),
+            answers: vec![Answer::with(200, "The preferences as they are now.", preferences())],
+            ..base("put", "/v1/preferences", "putPreferences", "Settings")
+        },
+    ]
+}
+
+fn devices() -> Vec<Route> {
+    let device_id = || {
+        let description =
+            "The device's id, percent-encoded: the app makes it once and keeps it. It is unique per user.";
+        Parameter::path("device_id", description, reference("DeviceId")).example("phone-5f21")
+    };
+    let device = || Body::json("Device", &["http.device"]);
+    vec![
+        Route {
+            summary: "List devices",
+            description: "Where pushes to the user go, with the address shortened.",
+            answers: vec![Answer::with(200, "The devices.", Body::json("Devices", &["http.devices"]))],
+            ..base("get", "/v1/devices", "listDevices", "Devices")
+        },
+        Route {
+            summary: "Register a device",
+            description: "To be called whenever the app starts or its token changes. An address that another device has, of this \
+                user or of another one, moves here. A provider that is not configured yet is no reason to refuse: pushes \
+                begin when it is.",
+            parameters: vec![device_id()],
+            body: Some(Body::json(
+                "DeviceBody",
+                &["http.device-body", "http.device-body.fcm", "http.device-body.apns"],
+            )),
+            answers: vec![Answer::with(200, "The device as it stands now.", device())],
+            errors: &[E::IdInvalid, E::TooManyDevices],
+            ..base("put", "/v1/devices/{device_id}", "putDevice", "Devices")
+        },
+        Route {
+            summary: "Forget a device",
+            description: "To be called at logout.",
+            parameters: vec![device_id()],
+            answers: vec![Answer::empty(204, "It gets no more pushes.")],
+            errors: &[E::IdInvalid, E::DeviceUnknown],
+            ..base("delete", "/v1/devices/{device_id}", "deleteDevice", "Devices")
+        },
+        Route {
+            summary: "Read the key for web push",
+            description: "What `pushManager.subscribe` needs as `applicationServerKey`.",
+            answers: vec![Answer::with(
+                200,
+                "The present key.",
+                Body::json("WebPushKey", &["http.web-push-key"]),
+            )],
+            errors: &[E::ProviderNotConfigured],
+            ..base("get", "/v1/web-push/key", "getWebPushKey", "Devices")
         },
     ]
 }

@@ -6,7 +6,7 @@ use crate::metrics::Counter;
 use crate::refusal::Refusal;
 use crate::services::Services;
 use axum::extract::FromRequestParts;
-use belfry_protocol::{AlertId, ConnectionId, ErrorCode, GroupId, KeyId, UserId};
+use belfry_protocol::{AlertId, ConnectionId, DeviceId, ErrorCode, GroupId, KeyId, UserId};
 use belfry_store::Connected;
 use http::HeaderMap;
 use http::request::Parts;
@@ -167,6 +167,8 @@ path_id! {
     PathAlert(AlertId);
     /// The signing key of the path.
     PathKey(KeyId);
+    /// The device of the path.
+    PathDevice(DeviceId);
     /// The connection of the path.
     PathConnection(PathUuid);
 }
@@ -179,5 +181,22 @@ impl std::str::FromStr for PathUuid {
     type Err = uuid::Error;
     fn from_str(text: &str) -> Result<Self, uuid::Error> {
         uuid::Uuid::parse_str(text).map(|uuid| Self(ConnectionId(uuid)))
+    }
+}
+
+/// The user and the device of the path.
+#[derive(Debug, Clone)]
+pub(super) struct PathUserDevice(pub UserId, pub DeviceId);
+
+impl FromRequestParts<Arc<Services>> for PathUserDevice {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<Services>) -> Result<Self, Refusal> {
+        let invalid = |text: String| Refusal::new(ErrorCode::IdInvalid, text);
+        let path = axum::extract::Path::<(String, String)>::from_request_parts(parts, state).await;
+        let axum::extract::Path((user, device)) = path.map_err(|error| invalid(error.body_text()))?;
+        let user = user.parse().map_err(|error: belfry_protocol::id::IdError| invalid(error.to_string()))?;
+        let device =
+            device.parse().map_err(|error: belfry_protocol::id::IdError| invalid(error.to_string()))?;
+        Ok(Self(user, device))
     }
 }

@@ -1,5 +1,7 @@
 //! What every request passes: the host check of `belfry dev`, CORS, a deadline, a log line without secrets, a count.
 
+use super::receipts::RECEIPTS;
+use crate::auth::{Loopback, Origins};
 use crate::clock;
 use crate::config::Mode;
 use crate::refusal::{Answer, Refusal};
@@ -11,11 +13,15 @@ use axum::response::IntoResponse;
 use belfry_protocol::ErrorCode;
 use http::header::HOST;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tracing::Instrument;
 
 /// Names a request in the log and in its answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Pages of any origin, none of them with cookies.
+static ANY_ORIGIN: LazyLock<Origins> =
+    LazyLock::new(|| Origins::new(&["*"], Loopback::Listed).expect("`*` is a list of origins"));
 
 /// Around every route.
 pub async fn front(State(services): State<Arc<Services>>, request: Request<Body>, next: Next) -> Answer {
@@ -23,7 +29,9 @@ pub async fn front(State(services): State<Arc<Services>>, request: Request<Body>
     if let Err(refusal) = check_host(&services, &request) {
         return refusal.into_response();
     }
-    let origins = services.gate.origins();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    // Behind a base path the route has that before it.
+    let origins = if route.ends_with(RECEIPTS) { &*ANY_ORIGIN } else { services.gate.origins() };
     if let Some(headers) = origins.preflight(request.method(), request.headers()) {
         let mut answer = Response::new(Body::empty());
         *answer.status_mut() = StatusCode::NO_CONTENT;
@@ -31,7 +39,6 @@ pub async fn front(State(services): State<Arc<Services>>, request: Request<Body>
         return answer;
     }
     let cors = origins.cors(request.headers());
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     let id = uuid::Uuid::new_v4().to_string();
     let span = tracing::info_span!("request", request.id = id);

@@ -4,13 +4,18 @@ mod alerts;
 mod batch;
 pub(crate) mod body;
 mod caller;
+mod devices;
 mod documents;
 mod front;
 mod groups;
 mod inbox;
 mod operate;
+mod preferences;
 mod query;
+mod receipts;
+mod unsubscribe;
 mod users;
+mod web_push;
 
 pub use alerts::{create_alert, read_new_alert};
 pub use front::{create_alert_first, front};
@@ -18,7 +23,7 @@ pub use operate::metrics_text;
 
 use crate::services::Services;
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use std::sync::Arc;
 
 /// The path that is handled before the router.
@@ -33,6 +38,8 @@ pub fn router() -> Router<Arc<Services>> {
         .route("/v1/users/{id}", put(users::put_user).get(users::read_user).delete(users::delete_user))
         .route("/v1/users/{id}/export", get(users::export_user))
         .route("/v1/users/{id}/disconnect", post(users::disconnect_user))
+        .route("/v1/users/{id}/devices", get(devices::list_user_devices))
+        .route("/v1/users/{id}/devices/{device_id}", delete(devices::delete_user_device))
         .route("/v1/groups/{id}", put(groups::put_group).get(groups::read_group).delete(groups::delete_group))
         .route("/v1/groups/{id}/members", post(groups::add_members).delete(groups::remove_members))
         .route("/v1/stats", get(operate::stats))
@@ -44,6 +51,12 @@ pub fn router() -> Router<Arc<Services>> {
         .route("/v1/inbox/unread-count", get(inbox::unread_count))
         .route("/v1/acks", post(inbox::acknowledge))
         .route("/v1/do-not-disturb", get(inbox::read_do_not_disturb).put(inbox::put_do_not_disturb))
+        .route("/v1/preferences", get(preferences::read_preferences).put(preferences::put_preferences))
+        .route("/v1/devices", get(devices::list_devices))
+        .route("/v1/devices/{device_id}", put(devices::put_device).delete(devices::delete_device))
+        .route("/v1/web-push/key", get(web_push::read_key))
+        .route(receipts::RECEIPTS, post(receipts::give_receipt))
+        .route("/u/{signed}", get(unsubscribe::show).post(unsubscribe::unsubscribe))
         .route("/v1/connections/{id}/authenticate", post(inbox::authenticate_connection))
         .route("/v1/openapi.json", get(documents::openapi))
         .route("/docs/errors/{code}", get(documents::error_page))

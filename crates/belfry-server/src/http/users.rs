@@ -27,7 +27,8 @@ fn limit(services: &Services) -> BodyLimit {
     BodyLimit { bytes_max: services.config.limits.body_bytes_max, key: "limits.body_bytes_max" }
 }
 
-fn unknown() -> Refusal {
+/// The refusal of a user who is not known.
+pub(super) fn unknown() -> Refusal {
     Refusal::new(
         ErrorCode::UserUnknown,
         "there is no such user: users appear with their first token, alert or `PUT`",
@@ -62,7 +63,8 @@ pub(super) async fn put_user(
     Ok(body::answer(StatusCode::OK, &user(&services, row)))
 }
 
-fn check(profile: &UserProfile) -> Result<(), Refusal> {
+/// Checks what an application tells of a person.
+pub(super) fn check(profile: &UserProfile) -> Result<(), Refusal> {
     let fields = [&profile.email, &profile.locale, &profile.time_zone, &profile.name];
     for ((name, bytes_max), value) in PROFILE_LIMITS.iter().zip(fields) {
         let Some(value) = value else { continue };
@@ -191,6 +193,8 @@ fn head_line(services: &Services, export: &UserExport) -> Bytes {
         user: ExportedUser {
             profile: user(services, export.user.clone()),
             do_not_disturb: export.settings.do_not_disturb.clone(),
+            preferences: export.preferences.clone(),
+            devices: export.devices.iter().cloned().map(wire::exported_device).collect(),
             groups,
         },
     };

@@ -278,6 +278,7 @@ impl Session {
             head: wire::cursor(self.standing.epoch, self.standing.head),
             unread: self.unread.total(),
             do_not_disturb: quiet::state(&self.settings, now.at),
+            preferences_rev: self.settings.rev,
             heartbeat: Heartbeat {
                 interval_ms: millis(self.rules.heartbeat_interval),
                 timeout_ms: millis(self.rules.heartbeat_timeout),

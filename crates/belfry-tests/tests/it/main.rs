@@ -3,6 +3,7 @@
 mod auth;
 mod busiest_path;
 mod crash;
+mod devices;
 mod drain;
 mod faults;
 mod http_errors;
@@ -11,6 +12,8 @@ mod inbox;
 mod limits;
 mod operation;
 mod power_loss;
+mod preferences;
 mod resume;
 mod routing;
 mod slow;
+mod unsubscribe;

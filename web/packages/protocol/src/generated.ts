@@ -103,6 +103,9 @@ export type AlertTrace = {
   next: string | null,
 };
 
+/** Which of Apple's two push services a token belongs to. */
+export type ApnsEnvironment = "production" | "sandbox";
+
 /** Whom an alert is for: exactly one of the four forms. */
 export type Audience = { "user": UserId } | { "users": Array<UserId> } | { "group": GroupId } | { "everyone": true };
 
@@ -190,6 +193,14 @@ export type ChangedTo = "seen" | "read" | "unread" | "archived" | "unarchived" |
 /** A way out. */
 export type Channel = "live" | "push" | "email" | "webhook";
 
+/** Which ways are wanted; a way that is not named is. */
+export type ChannelChoices = {
+  /** Push to devices. */
+  push?: boolean,
+  /** E-mail. */
+  email?: boolean,
+};
+
 /** A frame of the client: `{type, data}`; unknown types are harmless. */
 export type ClientFrame = { "type": "ping", "data": Echo } | { "type": "pong", "data": Echo } | { "type": "resume", "data": Resume } | { "type": "ack", "data": Ack } | { "type": "seen", "data": Selection } | { "type": "read", "data": Selection } | { "type": "unread", "data": Selection } | { "type": "archive", "data": Selection } | { "type": "unarchive", "data": Selection } | { "type": "acted", "data": Selection } | { "type": "authenticate", "data": Authenticate } | { "type": "presence", "data": Presence };
 
@@ -205,6 +216,8 @@ export type ConnectionEstablished = {
   unread: number,
   /** Whether it is quiet. */
   do_not_disturb: DoNotDisturbState,
+  /** Which preferences are in force: as in `settings-changed`. */
+  preferences_rev: number,
   /** How often to expect a frame. */
   heartbeat: Heartbeat,
   /** How receipts are given on this connection. */
@@ -231,6 +244,78 @@ export type Cursor = string;
 
 /** A day of the week. */
 export type Day = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+
+/** A device as its user sees it: the address only shortened. */
+export type Device = {
+  /** The id it was registered under: unique per user. */
+  id: DeviceId,
+  /** Who carries pushes to it. */
+  provider: Provider,
+  /** Enough of the address to recognise it, for example `…a1b2c3`. */
+  address: string,
+  /** BCP 47 tag. */
+  locale: string | null,
+  /** IANA name. */
+  time_zone: string | null,
+  /** As registered. */
+  app_version: string | null,
+  /** When it was last registered. */
+  registered_at: string,
+  /** When its provider last accepted a push. */
+  accepted_at: string | null,
+  /** Why the last push was not accepted; `null`: it was. */
+  failure: string | null,
+};
+
+/** The body of `PUT /v1/devices/{device_id}`: registers an address, and moves it here from whoever had it. */
+export type DeviceBody = {
+  /** BCP 47 tag; missing: the user's. */
+  locale?: string,
+  /** IANA name; missing: the user's. */
+  time_zone?: string,
+  /** For example `4.2.1`. */
+  app_version?: string, } & ({ "provider": "fcm",
+  /** Registration token. */
+  token?: string,
+  /** Firebase installation id. */
+  installation_id?: string,
+} | {
+  "provider": "apns",
+  /** Device token, hexadecimal. */
+  token: string,
+  /** Where the token was made. */
+  environment?: ApnsEnvironment,
+  /** The app's bundle id; missing: the configured one. */
+  topic?: string,
+} | {
+  "provider": "webpush",
+  /** The push service's URL. */
+  endpoint: string,
+  /** The subscription's keys. */
+  keys: SubscriptionKeys,
+  /** Which of the server's keys the subscription was made with, from `GET /v1/web-push/key`; missing: the present one. */
+  vapid_key_id?: string, });
+
+/** A device, as its app names it: unique per user. */
+export type DeviceId = string;
+
+/** An address that went from one user to another, because the other one registered it: a shared phone, or another account on the same one. */
+export type DeviceMove = {
+  /** When. */
+  at: string,
+  /** This user's device. */
+  device: DeviceId,
+  /** Whether the address came or went. */
+  direction: MoveDirection,
+  /** The other user. */
+  user: UserId,
+};
+
+/** The answer to `GET /v1/devices`. */
+export type Devices = {
+  /** At most 20, in order of their ids. */
+  devices: Array<Device>,
+};
 
 /** The answer to `POST /v1/users/{id}/disconnect`. */
 export type DisconnectAnswer = {
@@ -270,7 +355,7 @@ export type DoNotDisturbState = {
 export type Echo = unknown;
 
 /** Why something was refused. Compare the code, never the text. */
-export type ErrorCode = "json-malformed" | "field-invalid" | "query-invalid" | "id-invalid" | "content-type-unsupported" | "body-too-large" | "batch-too-large" | "kind-unknown" | "kind-reserved" | "data-invalid" | "template-failed" | "group-unknown" | "user-unknown" | "alert-unknown" | "connection-unknown" | "not-found" | "method-not-allowed" | "unauthorized" | "token-expired" | "token-revoked" | "forbidden" | "origin-not-allowed" | "host-not-allowed" | "idempotency-mismatch" | "idempotency-in-progress" | "rate-limited" | "too-many-connections" | "overloaded" | "store-unavailable" | "draining" | "upgrade-required" | "frame-invalid" | "version-not-supported" | "replaced" | "lagging" | "heartbeat-missed" | "user-blocked" | "internal";
+export type ErrorCode = "json-malformed" | "field-invalid" | "query-invalid" | "id-invalid" | "content-type-unsupported" | "body-too-large" | "batch-too-large" | "kind-unknown" | "kind-reserved" | "data-invalid" | "template-failed" | "group-unknown" | "user-unknown" | "alert-unknown" | "connection-unknown" | "device-unknown" | "too-many-devices" | "provider-not-configured" | "signature-invalid" | "not-found" | "method-not-allowed" | "unauthorized" | "token-expired" | "token-revoked" | "forbidden" | "origin-not-allowed" | "host-not-allowed" | "idempotency-mismatch" | "idempotency-in-progress" | "rate-limited" | "too-many-connections" | "overloaded" | "store-unavailable" | "draining" | "upgrade-required" | "frame-invalid" | "version-not-supported" | "replaced" | "lagging" | "heartbeat-missed" | "user-blocked" | "internal";
 
 /** Data of `error`. */
 export type ErrorMessageData = {
@@ -287,12 +372,36 @@ export type ErrorMessageData = {
 /** One line of the answer to `GET /v1/users/{id}/export`: the person first, then their items, newest first. */
 export type ExportLine = { "user": ExportedUser } | { "item": Item };
 
+/** A device as an export has it: whole. */
+export type ExportedDevice = {
+  /** The id it was registered under. */
+  id: DeviceId,
+  /** Where a push goes. */
+  address: PushAddress,
+  /** BCP 47 tag. */
+  locale: string | null,
+  /** IANA name. */
+  time_zone: string | null,
+  /** As registered. */
+  app_version: string | null,
+  /** When it was last registered. */
+  registered_at: string,
+  /** When its provider last accepted a push. */
+  accepted_at: string | null,
+  /** Why the last push was not accepted. */
+  failure: string | null,
+};
+
 /** The person, without their items. */
 export type ExportedUser = {
   /** Who they are. */
   profile: User,
   /** When they want no noise. */
   do_not_disturb: DoNotDisturb,
+  /** What they want by which way. */
+  preferences: Preferences,
+  /** Where a push to them goes. */
+  devices: Array<ExportedDevice>,
   /** The groups they are in. */
   groups: Array<GroupId>,
 };
@@ -485,6 +594,9 @@ export type LevelTime = {
   at: string,
 };
 
+/** Which way an address went. */
+export type MoveDirection = "came" | "went";
+
 /** The body of `POST /v1/alerts` and of a line of `POST /v1/alerts/batch`. */
 export type NewAlert = {
   /** Whom it is for. */
@@ -547,6 +659,12 @@ export type NotificationRef = {
   seq: Seq,
 };
 
+/** The form that `POST /u/{signed}` takes (RFC 8058). */
+export type OneClick = {
+  /** Always `One-Click`. */
+  "List-Unsubscribe": string,
+};
+
 /** When a step runs at all. */
 export type OnlyIf = "failed";
 
@@ -556,6 +674,14 @@ export type PingData = {
   heads: Heads,
   /** The user's unread count. */
   unread: number,
+};
+
+/** The body of `GET` and `PUT /v1/preferences`: what a category does not say is as in `default`, and what that does not say is wanted. The inbox and open tabs always have everything; kinds marked as not mutable go out in any case. */
+export type Preferences = {
+  /** For every category that says nothing of its own. */
+  default: ChannelChoices,
+  /** By category; at most 100. */
+  categories: { [key in string]: ChannelChoices },
 };
 
 /** Data of `presence`. */
@@ -582,6 +708,34 @@ export type Problem = {
   errors?: Array<FieldFault>,
 };
 
+/** Who carries an alert out of the house. */
+export type Provider = "fcm" | "apns" | "webpush" | "smtp" | "webhook";
+
+/** A push address. */
+export type PushAddress = {
+  "provider": "fcm",
+  /** Registration token. */
+  token?: string,
+  /** Firebase installation id. */
+  installation_id?: string,
+} | {
+  "provider": "apns",
+  /** Device token, hexadecimal. */
+  token: string,
+  /** Where the token was made. */
+  environment?: ApnsEnvironment,
+  /** The app's bundle id; missing: the configured one. */
+  topic?: string,
+} | {
+  "provider": "webpush",
+  /** The push service's URL. */
+  endpoint: string,
+  /** The subscription's keys. */
+  keys: SubscriptionKeys,
+  /** Which of the server's keys the subscription was made with, from `GET /v1/web-push/key`; missing: the present one. */
+  vapid_key_id?: string,
+};
+
 /** Quiet from `from` to `to` on the days it begins; `to` at or before `from` means the next day. */
 export type QuietWindow = {
   /** The days on which it begins. */
@@ -591,6 +745,15 @@ export type QuietWindow = {
   /** Local time, `HH:MM`. */
   to: string,
 };
+
+/** The body of `POST /v1/receipts/{receipt}`. */
+export type ReceiptBody = {
+  /** How far it got on the device. */
+  level: ReceiptLevel,
+};
+
+/** What a device can say of a push. */
+export type ReceiptLevel = "received" | "displayed" | "acted";
 
 /** Where an alert stands with one recipient. */
 export type RecipientTrace = {
@@ -733,7 +896,7 @@ export type ServerInfo = {
 export type SettingsChanged = {
   /** Whether it is quiet. */
   do_not_disturb: DoNotDisturbState,
-  /** Rises with each change of the preferences. */
+  /** Rises with each change of the preferences and of what else decides about noise: fetch `GET /v1/preferences` again. */
   preferences_rev: number,
 };
 
@@ -774,6 +937,14 @@ export type Step = {
 /** Which of the two numbered streams a position counts in. */
 export type Stream = "user" | "all";
 
+/** The keys of a push subscription, as `PushSubscription.toJSON()` gives them. */
+export type SubscriptionKeys = {
+  /** The browser's public key: 65 bytes, base64url. */
+  p256dh: string,
+  /** Its authentication secret: 16 bytes, base64url. */
+  auth: string,
+};
+
 /** The answer to `GET /v1/inbox/unread-count`. */
 export type UnreadCount = {
   /** Items that are neither read nor archived nor expired. */
@@ -802,6 +973,14 @@ export type User = {
   name?: string | null,
 };
 
+/** The answer to `GET /v1/users/{id}/devices`. */
+export type UserDevices = {
+  /** At most 20, in order of their ids. */
+  devices: Array<Device>,
+  /** Addresses that came from another user or went to one, newest first. */
+  moves: Array<DeviceMove>,
+};
+
 /** A person, as the application names them (the token's user claim). */
 export type UserId = string;
 
@@ -815,6 +994,14 @@ export type UserProfile = {
   time_zone?: string | null,
   /** How a mail addresses them. */
   name?: string | null,
+};
+
+/** The answer to `GET /v1/web-push/key`. */
+export type WebPushKey = {
+  /** For `applicationServerKey`: 65 bytes, base64url. */
+  key: string,
+  /** Its id, for `vapid_key_id`. */
+  id: string,
 };
 
 /** What a close code means. */
@@ -998,6 +1185,12 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     "status": 422,
     "title": "The data does not match the kind's schema"
   },
+  "device-unknown": {
+    "cause": "No such device of this user.",
+    "remedy": "`GET /v1/devices` lists them; a device appears with `PUT /v1/devices/{device_id}`.",
+    "status": 404,
+    "title": "There is no such device"
+  },
   "draining": {
     "cause": "The node is shutting down.",
     "remedy": "Repeat at once; another node or the restarted one answers.",
@@ -1112,6 +1305,12 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     "status": 503,
     "title": "The server is at its limit"
   },
+  "provider-not-configured": {
+    "cause": "The server has no way to do this.",
+    "remedy": "Fill in its section of `belfry.toml`; `belfry doctor` says what is missing.",
+    "status": 404,
+    "title": "The provider is not configured"
+  },
   "query-invalid": {
     "cause": "A query parameter is unknown or has a wrong value.",
     "remedy": "Correct the parameter that the detail names.",
@@ -1129,6 +1328,12 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     "remedy": "Reconnect when the page is visible.",
     "status": 429,
     "title": "A newer connection took this one's place"
+  },
+  "signature-invalid": {
+    "cause": "The signed text was not made by this server, was changed, or its time is over.",
+    "remedy": "Use it as it came with the push; when its alert has expired, there is nothing left to report.",
+    "status": 403,
+    "title": "The signed text is not valid"
   },
   "store-unavailable": {
     "cause": "The store cannot write right now.",
@@ -1159,6 +1364,12 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     "remedy": "Close one, or wait for `Retry-After`.",
     "status": 429,
     "title": "The user has too many connections"
+  },
+  "too-many-devices": {
+    "cause": "The user has 20 devices, and this would be another one.",
+    "remedy": "Delete one that is not used any more, or register under the id of one: an app keeps its device id.",
+    "status": 422,
+    "title": "The user has too many devices"
   },
   "unauthorized": {
     "cause": "No credential, or one that does not verify.",
