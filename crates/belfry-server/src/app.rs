@@ -153,8 +153,14 @@ impl App {
 
 /// The providers that the configuration names.
 fn providers(config: &Config) -> anyhow::Result<Vec<Arc<dyn Channel>>> {
-    let _ = config;
-    Ok(Vec::new())
+    let mut ways: Vec<Arc<dyn Channel>> = Vec::new();
+    if let Some(options) = config.fcm.options() {
+        ways.push(Arc::new(belfry_channels::Fcm::new(options).context("`[fcm]`")?));
+    }
+    if let Some(options) = config.apns.options() {
+        ways.push(Arc::new(belfry_channels::Apns::new(options).context("`[apns]`")?));
+    }
+    Ok(ways)
 }
 
 fn way_rules(config: &Config) -> WayRules {

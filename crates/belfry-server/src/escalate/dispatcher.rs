@@ -224,7 +224,7 @@ fn plan(
         }
     };
     let to = people.get(&delivery.user);
-    let mutable = kinds.find(&delivery.content.kind).ok().flatten().is_none_or(|_kind| true);
+    let mutable = kinds.find(&delivery.content.kind).ok().flatten().is_none_or(|kind| kind.mutable);
     let obstacle = |channel| obstacle(services, &delivery, to, channel, mutable);
     let decision = policy::next_step(
         &Due {

@@ -6,7 +6,7 @@ use crate::services::Services;
 use crate::tasks::TaskKind;
 use crate::ways::Pass;
 use belfry_channels::{Action, Address, Notice, Receipt, SendError};
-use belfry_protocol::{Channel, Provider};
+use belfry_protocol::{Channel, DeviceId, Provider};
 use belfry_store::{AttemptRow, ClaimedLeg, DeviceAnswer, DeviceRow, LegRef, StoreError, Then, UnixMs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,8 +39,24 @@ pub struct Outgoing {
 
 /// Adds what only this server can vouch for: where a device reports that it has it, and where a mail's reader ends it.
 pub fn signed(services: &Services, notice: Notice, channel: Channel, device: Option<&DeviceRow>) -> Notice {
-    let _ = (services, channel, device);
-    notice
+    let base = services.config.fallback.public_url.trim_end_matches('/');
+    if base.is_empty() {
+        return notice;
+    }
+    let device = device.filter(|_| channel == Channel::Push);
+    let receipt_url = device.and_then(|device| DeviceId::new(device.id.as_str()).ok()).map(|device| {
+        let expires_at = notice.expires_at.map(|at| UnixMs(at.as_millisecond()));
+        let now = clock::now().unix_ms();
+        let token = services.signer.receipt_token(notice.alert, &notice.user, &device, expires_at, now);
+        format!("{base}/v1/receipts/{token}")
+    });
+    let kinds = services.kinds.snapshot();
+    let mutable = kinds.find(&notice.kind).ok().flatten().is_none_or(|kind| kind.mutable);
+    let unsubscribe_url = (channel == Channel::Email && mutable).then(|| {
+        let token = services.signer.unsubscribe_token(&notice.user, &notice.category);
+        format!("{base}/u/{token}")
+    });
+    Notice { receipt_url, unsubscribe_url, ..notice }
 }
 
 /// What is filed of a leg whose address is no more.
