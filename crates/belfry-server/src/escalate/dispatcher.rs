@@ -146,7 +146,7 @@ async fn resume(
                     address,
                     notice: Arc::new(send::signed(services, notice, leg.channel, device)),
                 };
-                send::launch(services, outgoing).await;
+                send::launch(services, vec![outgoing]).await;
             }
             // The address was taken away, or moved to somebody else, since the leg was begun.
             _ => gone.push(send::failed(services, &leg, Obstacle::NoAddress.as_str())),
@@ -198,11 +198,21 @@ async fn decide(
         outgoing.push(sends);
     }
     let begun = services.store.decide(decisions, now.unix_ms(), LEASE).await?;
-    for (sends, legs) in outgoing.into_iter().zip(begun) {
+    let mut in_order: HashMap<(UserId, Option<String>), Vec<Outgoing>> = HashMap::new();
+    for ((sends, legs), bundle) in outgoing.into_iter().zip(begun).zip(&bundles) {
+        let waited = bundle[0].delivery.deferred == Deferred::QuietHours;
         for (mut send, leg) in sends.into_iter().zip(legs.unwrap_or_default()) {
             send.leg = leg;
-            send::launch(services, send).await;
+            if waited {
+                let address = (bundle[0].delivery.user.clone(), send.device.clone());
+                in_order.entry(address).or_default().push(send);
+            } else {
+                send::launch(services, vec![send]).await;
+            }
         }
+    }
+    for sends in in_order.into_values() {
+        send::launch(services, sends).await;
     }
     Ok(())
 }

@@ -71,13 +71,16 @@ pub fn failed(services: &Services, leg: &ClaimedLeg, reason: &str) -> AttemptRow
     }
 }
 
-/// Sends in a task of its own, once there is a free place.
-pub async fn launch(services: &Arc<Services>, outgoing: Outgoing) {
+/// Sends in a task of its own, once there is a free place: one after the other, so that several for one address arrive
+/// in their order.
+pub async fn launch(services: &Arc<Services>, outgoing: Vec<Outgoing>) {
     let Ok(place) = Arc::clone(&services.sends).acquire_owned().await else { return };
     let task = {
         let services = Arc::clone(services);
         async move {
-            send(&services, outgoing).await;
+            for one in outgoing {
+                send(&services, one).await;
+            }
             drop(place);
             services.escalate_wake.notify_one();
         }
