@@ -193,4 +193,6 @@ fn later(now: Timestamp, wait: Duration) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
+mod nights;
+#[cfg(test)]
 mod tests;
