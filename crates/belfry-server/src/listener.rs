@@ -10,6 +10,7 @@ use ::http::{Method, Request};
 use anyhow::Context;
 use axum::Router;
 use axum::body::Body;
+use belfry_channels::Channel;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -60,11 +61,23 @@ struct Front {
 impl Server {
     /// Opens everything and listens.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
+        Self::serve(config, None).await
+    }
+
+    /// The same with ways out of the caller's own in place of the configured ones.
+    pub async fn start_with(config: Config, channels: Vec<Arc<dyn Channel>>) -> anyhow::Result<Self> {
+        Self::serve(config, Some(channels)).await
+    }
+
+    async fn serve(config: Config, channels: Option<Vec<Arc<dyn Channel>>>) -> anyhow::Result<Self> {
         let tls = tls(&config)?;
         let (listen, metrics_listen) = (config.server.listen, config.server.metrics_listen);
         let listener = listen_on(listen)?;
         let local_addr = listener.local_addr()?;
-        let app = App::open(config).await?;
+        let app = match channels {
+            Some(channels) => App::open_with(config, channels).await?,
+            None => App::open(config).await?,
+        };
         let stop_accepting = CancellationToken::new();
         let services = Arc::clone(app.services());
         let metrics_addr = match metrics_listen {

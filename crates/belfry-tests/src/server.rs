@@ -2,6 +2,8 @@
 
 use crate::caller::Caller;
 use crate::deadline::eventually;
+use belfry_channels::Channel;
+use belfry_server::clock;
 use belfry_server::config::{ApiKeyOptions, ApiKeySecret, Config, Mode, Scope};
 use belfry_server::listener::Server;
 use belfry_server::services::Services;
@@ -14,11 +16,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// A delivery that has been due for so long was forgotten.
+const OVERDUE_AFTER_MS: i64 = 5_000;
+
 /// A server for one test. It is a [`Caller`] of itself.
 pub struct TestServer {
     caller: Caller,
     server: Option<Server>,
     config: Config,
+    channels: Option<Vec<Arc<dyn Channel>>>,
     dir: Option<TempDir>,
 }
 
@@ -46,12 +52,28 @@ impl TestServer {
 
     /// A server whose data lies in this directory, which stays.
     pub async fn on(data_dir: &Path, change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(data_dir, None, change).await
+    }
+
+    /// A server whose ways out of the house are these, also after a restart.
+    pub async fn with_channels(channels: Vec<Arc<dyn Channel>>, change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut server = Self::build(dir.path(), Some(channels), change).await;
+        server.dir = Some(dir);
+        server
+    }
+
+    async fn build(
+        data_dir: &Path,
+        channels: Option<Vec<Arc<dyn Channel>>>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut caller = Caller::new("");
         let mut config = config(&caller, data_dir.to_owned());
         change(&mut config);
-        let server = start(config.clone()).await;
+        let server = start(config.clone(), channels.clone()).await;
         caller.url = format!("http://{}{}", server.local_addr(), config.server.base_path);
-        Self { caller, server: Some(server), config, dir: None }
+        Self { caller, server: Some(server), config, channels, dir: None }
     }
 
     /// What both doors stand on.
@@ -75,10 +97,20 @@ impl TestServer {
 
     /// Ends gently and starts again on the same data and port.
     pub async fn restart(&mut self) {
-        let address = self.address();
+        self.restart_after(|_| ()).await;
+    }
+
+    /// The same; in between something is done to its data.
+    pub async fn restart_after(&mut self, between: impl FnOnce(&Path)) {
+        self.config.server.listen = self.address();
         self.stop().await;
-        self.config.server.listen = address;
-        self.server = Some(start(self.config.clone()).await);
+        between(&self.config.server.data_dir);
+        self.server = Some(start(self.config.clone(), self.channels.clone()).await);
+    }
+
+    /// Changes the settings for the next start.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
     }
 
     /// Ends gently and checks that no task is left.
@@ -105,14 +137,21 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         let Some(server) = &self.server else { return };
         if !std::thread::panicking() {
-            let left = server.app().services().store.gauges().fanouts;
-            assert_eq!(left, 0, "a fan-out was left neither done nor waiting for a chunk");
+            let gauges = server.app().services().store.gauges();
+            assert_eq!(gauges.fanouts, 0, "a fan-out was left neither done nor waiting for a chunk");
+            let late_after = clock::now().unix_ms().0 - OVERDUE_AFTER_MS;
+            let overdue = gauges.first_delivery_due.filter(|due| due.0 < late_after);
+            assert_eq!(overdue, None, "a delivery is due and nobody takes it: {gauges:?}");
         }
     }
 }
 
-async fn start(config: Config) -> Server {
-    Box::pin(Server::start(config)).await.expect("the server starts")
+async fn start(config: Config, channels: Option<Vec<Arc<dyn Channel>>>) -> Server {
+    let server = match channels {
+        Some(channels) => Box::pin(Server::start_with(config, channels)).await,
+        None => Box::pin(Server::start(config)).await,
+    };
+    server.expect("the server starts")
 }
 
 fn config(caller: &Caller, data_dir: PathBuf) -> Config {
