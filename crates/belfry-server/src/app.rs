@@ -190,6 +190,7 @@ pub fn kinds_options(config: &Config) -> KindsOptions {
     KindsOptions {
         link_schemes: config.kinds.link_schemes.clone(),
         default_locale: config.kinds.default_locale.clone(),
+        default_time_zone: config.fallback.time_zone.clone(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::fault::KindFault;
 use super::ladder::Ladder;
 use super::link::check_link;
+use super::sample;
 use super::schema::{Schema, object_fault};
 use super::template::{AlertFacts, Facts, TemplateFault, Templates, UserFacts, locale_chain};
 use belfry_protocol::alert::{BODY_BYTES_MAX, KEY_BYTES_MAX, TITLE_BYTES_MAX};
@@ -52,7 +53,7 @@ pub struct Kind {
     pub ladder_declared: bool,
     pub(super) schema: Option<Schema>,
     /// Other files this kind was read from.
-    pub(super) schema_file: Option<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
     pub(super) texts: Texts,
 }
 
@@ -60,6 +61,7 @@ pub struct Kind {
 #[derive(Debug)]
 pub(super) struct Texts {
     pub(super) templates: Templates,
+    pub(super) html: Templates,
     /// The declared locales in the order of the file, as they are written.
     pub(super) locales: Vec<String>,
     /// Ids of the actions, in order.
@@ -134,12 +136,7 @@ impl Kind {
 
     /// Fills the templates. Texts are cut to their limits; keys and links that do not fit are refused.
     pub fn render(&self, input: &RenderInput<'_>) -> Result<Rendered, TemplateFault> {
-        let writer = Writer {
-            texts: &self.texts,
-            facts: std::cell::OnceCell::new(),
-            input,
-            locale: self.texts.locale_for(input.locale),
-        };
+        let writer = self.writer(input);
         let given = &input.given;
         let title = match given.title {
             Some(title) => Some(title.to_owned()),
@@ -161,6 +158,38 @@ impl Kind {
         })
     }
 
+    /// Writes the kind's own HTML for an e-mail; `None`: the templates of the language that speaks have none, and the
+    /// default layout stands. The same language speaks as for title and body, so a mail is never of two. What the
+    /// publisher wrote itself has no HTML.
+    ///
+    /// It is apart from [`render`](Self::render), so that publishing never runs it and a fault in it costs no title.
+    pub fn html(&self, input: &RenderInput<'_>) -> Result<Option<String>, TemplateFault> {
+        if input.given.title.is_some() || input.given.body.is_some() {
+            return Ok(None);
+        }
+        self.writer(input).html()
+    }
+
+    /// Whether the templates of this language, as [`locales`](Self::locales) names it, have HTML of their own.
+    pub fn has_html(&self, locale: &str) -> bool {
+        self.texts.html.has(&format!("templates.{locale}.html"))
+    }
+
+    /// The language of the templates that speak for the wanted one, as the file names it.
+    pub fn speaks(&self, wanted: &str) -> Option<&str> {
+        self.texts.locale_for(wanted)
+    }
+
+    /// The smallest payload that the schema allows; `None`: there is no schema, or it asks for what cannot be made up.
+    pub fn sample(&self) -> Option<Value> {
+        self.schema.as_ref().and_then(sample::smallest)
+    }
+
+    fn writer<'a>(&'a self, input: &'a RenderInput<'a>) -> Writer<'a> {
+        let locale = self.texts.locale_for(input.locale);
+        Writer { texts: &self.texts, facts: std::cell::OnceCell::new(), input, locale }
+    }
+
     /// The languages the templates are written in, as the file names them.
     pub fn locales(&self) -> &[String] {
         &self.texts.locales
@@ -173,7 +202,7 @@ impl Kind {
 
     /// The files this kind was read from.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        std::iter::once(&self.file).chain(&self.schema_file)
+        std::iter::once(&self.file).chain(&self.files)
     }
 }
 
@@ -240,13 +269,24 @@ impl Writer<'_> {
 
     /// Runs the template of this name if there is one; nothing but white space counts as nothing.
     fn run(&self, name: &str) -> Result<Option<String>, TemplateFault> {
-        if !self.texts.templates.has(name) {
+        self.run_of(&self.texts.templates, name)
+    }
+
+    fn html(&self) -> Result<Option<String>, TemplateFault> {
+        match self.locale {
+            Some(locale) => self.run_of(&self.texts.html, &format!("templates.{locale}.html")),
+            None => Ok(None),
+        }
+    }
+
+    fn run_of(&self, templates: &Templates, name: &str) -> Result<Option<String>, TemplateFault> {
+        if !templates.has(name) {
             return Ok(None);
         }
         let facts = self
             .facts
             .get_or_init(|| Facts::new(self.input.data, &self.input.alert, self.input.user.as_ref()));
-        let text = self.texts.templates.render(name, facts)?;
+        let text = templates.render(name, facts)?;
         let text = text.trim();
         Ok((!text.is_empty()).then(|| without_controls(text).into_owned()))
     }

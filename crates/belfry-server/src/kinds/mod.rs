@@ -5,10 +5,15 @@
 //! alert needs no set-up. Once one kind is declared, unknown kinds are refused with the nearest name.
 
 mod fault;
+mod filters;
+mod html;
 mod kind;
 mod ladder;
 mod link;
+mod pieces;
+mod plural;
 mod read_kind;
+mod read_texts;
 mod reader;
 mod reload;
 mod sample;

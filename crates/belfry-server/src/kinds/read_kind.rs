@@ -2,14 +2,13 @@
 
 use super::KindsOptions;
 use super::fault::Complaint;
-use super::kind::{DeclaredAction, Kind, Latecomers, ReadKind, Texts, default_event};
+use super::kind::{Kind, Latecomers, ReadKind, default_event};
 use super::ladder::{self, Ladder};
-use super::link::check_link_template;
-use super::reader::{Fields, Found, Reader, json_of, text_of, wrong_type};
-use super::sample;
+use super::read_texts::{Beside, TemplatePlace, read_texts};
+use super::reader::{Fields, Found, Reader, json_of, wrong_type};
 use super::schema::Schema;
-use super::template::{AlertFacts, Facts, Templates, is_locale};
-use belfry_protocol::alert::{ACTIONS_MAX, KEY_BYTES_MAX};
+use super::template::{AlertFacts, Facts, Form};
+use belfry_protocol::alert::KEY_BYTES_MAX;
 use belfry_protocol::frame::is_reserved_kind;
 use belfry_protocol::ladder::OnlyIf;
 use belfry_protocol::{Channel, Level, Severity, Step};
@@ -55,7 +54,7 @@ const LEVELS: [(&str, Level); 5] = [
     ("acted", Level::Acted),
 ];
 
-/// Reads the text of one kind file. `open` reads the schema file it names.
+/// Reads the text of one kind file. `open` reads the other files it names.
 pub(super) fn read_kind(
     file: &Path,
     text: &str,
@@ -89,7 +88,9 @@ fn read_fields(
 ) -> Option<Kind> {
     let name = read_name(reader, fields);
     let (schema, schema_file) = read_schema(reader, fields, file, open);
-    let (texts, places) = read_texts(reader, fields, schema.as_ref(), options);
+    let beside = Beside { file, open };
+    let (texts, read) = read_texts(reader, fields, schema.as_ref(), options, &beside);
+    let files = schema_file.into_iter().chain(read.files).collect();
     let severity = fields.choice(reader, "severity", &SEVERITIES).unwrap_or_default();
     let expires_after = read_expiry(reader, fields);
     let declared = fields.value("ladder").is_some();
@@ -124,20 +125,20 @@ fn read_fields(
         ladder: ladder?,
         ladder_declared: declared,
         schema,
-        schema_file,
+        files,
         texts,
         name,
     };
     if !reader.has_errors() {
-        try_templates(reader, &kind, &places);
+        try_templates(reader, &kind, &read.places);
     }
     Some(kind)
 }
 
 /// Runs every template on the smallest payload: one that prints an optional field without asking for it would
 /// otherwise be found by the first alert that lacks the field.
-fn try_templates(reader: &mut Reader<'_>, kind: &Kind, places: &[(String, Range<usize>)]) {
-    let Some(data) = kind.schema().and_then(sample::smallest) else {
+fn try_templates(reader: &mut Reader<'_>, kind: &Kind, places: &[TemplatePlace]) {
+    let Some(data) = kind.sample() else {
         return;
     };
     let alert = AlertFacts {
@@ -147,14 +148,25 @@ fn try_templates(reader: &mut Reader<'_>, kind: &Kind, places: &[(String, Range<
         created_at: jiff::Timestamp::UNIX_EPOCH,
     };
     let facts = Facts::new(&data, &alert, None);
-    for (name, at) in places {
-        let known = reader.faults.iter().any(|known| known.field == *name);
-        if let (false, Err(fault)) = (known, kind.texts.templates.render(name, &facts)) {
+    for TemplatePlace { form, name, field, at } in places {
+        let known = reader.faults.iter().any(|known| known.field == *field);
+        let templates = match form {
+            Form::Text => &kind.texts.templates,
+            Form::Html => &kind.texts.html,
+        };
+        if let (false, Err(fault)) = (known, templates.render(name, &facts)) {
             let complaint = Complaint::warning(
                 format!("with the required fields alone the template fails: {}", fault.problem),
-                "Guard optional fields, or make them required; such an alert would be refused",
+                match form {
+                    Form::Text => {
+                        "Guard optional fields, or make them required; such an alert would be refused"
+                    }
+                    Form::Html => {
+                        "Guard optional fields, or make them required; such a mail gets the default layout"
+                    }
+                },
             );
-            reader.say(Some(at), name, complaint);
+            reader.say(Some(at), field, complaint);
         }
     }
 }
@@ -182,7 +194,7 @@ fn read_name(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<String>
 }
 
 /// A short text that names something.
-fn read_key(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) -> Option<String> {
+pub(super) fn read_key(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) -> Option<String> {
     let Found { value, at, field } = fields.text(reader, key)?;
     if value.len() > KEY_BYTES_MAX {
         let complaint = Complaint::error(
@@ -284,191 +296,6 @@ fn compile_text(text: &str, name: &str) -> Result<Schema, Complaint> {
     })?;
     Schema::compile(json)
         .map_err(|complaint| Complaint { problem: format!("\"{name}\": {}", complaint.problem), ..complaint })
-}
-
-fn read_texts(
-    reader: &mut Reader<'_>,
-    fields: &Fields<'_, '_>,
-    schema: Option<&Schema>,
-    options: &KindsOptions,
-) -> (Texts, Vec<(String, Range<usize>)>) {
-    let mut texts = Texts {
-        templates: Templates::new(),
-        locales: Vec::new(),
-        actions: Vec::new(),
-        link_schemes: options.link_schemes.clone(),
-        default_locale: options.default_locale.clone(),
-    };
-    let mut compiler = Compiler {
-        templates: &mut texts.templates,
-        schema,
-        schemes: &options.link_schemes,
-        places: Vec::new(),
-    };
-    for key in ["collapse", "thread"] {
-        compiler.text(reader, fields, key);
-    }
-    for key in ["link", "image"] {
-        compiler.link(reader, fields, key);
-    }
-    for key in ["title", "body"] {
-        if let Some(value) = fields.value(key) {
-            let complaint = Complaint::error(
-                "texts stand below their language",
-                format!("Move `{key}` below [templates.en]"),
-            );
-            reader.say(Some(&value.span()), key, complaint);
-        }
-    }
-    texts.locales = read_locales(reader, fields, &mut compiler);
-    texts.actions = read_actions(reader, fields, &mut compiler);
-    let places = compiler.places;
-    (texts, places)
-}
-
-/// Compiles templates under their whole names.
-struct Compiler<'a> {
-    templates: &'a mut Templates,
-    schema: Option<&'a Schema>,
-    schemes: &'a [String],
-    /// Where each template stands in the file.
-    places: Vec<(String, Range<usize>)>,
-}
-
-impl Compiler<'_> {
-    fn compile(&mut self, reader: &mut Reader<'_>, found: &Found<String>) {
-        self.places.push((found.field.clone(), found.at.clone()));
-        for complaint in self.templates.add(&found.field, &found.value, self.schema.map(Schema::source)) {
-            reader.say(Some(&found.at), found.field.clone(), complaint);
-        }
-    }
-
-    fn text(&mut self, reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) -> bool {
-        let Some(found) = fields.text(reader, key) else {
-            return false;
-        };
-        self.compile(reader, &found);
-        true
-    }
-
-    fn link(&mut self, reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) {
-        let Some(found) = fields.text(reader, key) else {
-            return;
-        };
-        if let Err(error) = check_link_template(&found.value, self.schemes) {
-            reader.say(Some(&found.at), found.field.clone(), ladder::split_sentence(&error.to_string()));
-        }
-        self.compile(reader, &found);
-    }
-}
-
-fn read_locales(
-    reader: &mut Reader<'_>,
-    fields: &Fields<'_, '_>,
-    compiler: &mut Compiler<'_>,
-) -> Vec<String> {
-    let Some(templates) = fields.table(reader, "templates") else {
-        if fields.value("templates").is_none() {
-            let complaint = Complaint::warning(
-                "the kind has no texts: an alert without a `title` of its own gets the kind's name as heading",
-                "Add [templates.en] with `title` and `body`",
-            );
-            reader.say(None, "templates", complaint);
-        }
-        return Vec::new();
-    };
-    let mut locales: Vec<String> = Vec::new();
-    for (tag, value) in Fields::open_free(templates.value, "templates", templates.at).entries() {
-        if tag.value != "default" && !is_locale(&tag.value) {
-            let remedy = match tag.value.as_str() {
-                "title" | "body" => format!("Write [templates.en] above `{}`", tag.value),
-                _ => "Write for example [templates.en], [templates.en-GB] or [templates.default]".to_owned(),
-            };
-            reader.say(Some(&tag.at), tag.field, Complaint::error("it is no language tag", remedy));
-            continue;
-        }
-        if locales.iter().any(|known| known.eq_ignore_ascii_case(&tag.value)) {
-            let complaint =
-                Complaint::error("this language stands twice", "Keep one; capital letters do not count");
-            reader.say(Some(&tag.at), tag.field, complaint);
-            continue;
-        }
-        let Some(table) = super::reader::table_of(reader, value, tag.field.clone()) else {
-            continue;
-        };
-        let texts = Fields::open(reader, table.value, &tag.field, table.at, &["title", "body"]);
-        if texts.value("title").is_none() {
-            let complaint =
-                Complaint::error("the heading is missing", "Add for example title = \"New deals\"");
-            reader.say(Some(&tag.at), texts.name("title"), complaint);
-        }
-        compiler.text(reader, &texts, "title");
-        compiler.text(reader, &texts, "body");
-        locales.push(tag.value);
-    }
-    locales
-}
-
-fn read_actions(
-    reader: &mut Reader<'_>,
-    fields: &Fields<'_, '_>,
-    compiler: &mut Compiler<'_>,
-) -> Vec<DeclaredAction> {
-    let tables = fields.tables(reader, "actions").unwrap_or_default();
-    if tables.len() > ACTIONS_MAX {
-        let at = tables.get(ACTIONS_MAX).map(|table| table.at.clone());
-        let problem = format!("{} actions are too many", tables.len());
-        reader.say(at.as_ref(), "actions", Complaint::error(problem, format!("Keep at most {ACTIONS_MAX}")));
-    }
-    let mut actions: Vec<DeclaredAction> = Vec::new();
-    for table in tables {
-        let action = Fields::open(reader, table.value, &table.field, table.at, &["id", "label", "link"]);
-        for key in ["id", "label"] {
-            if action.value(key).is_none() {
-                let complaint = Complaint::error(
-                    "it is missing",
-                    format!("Give each action an `id` and a `label`, for example {key} = \"open\""),
-                );
-                reader.say(Some(&action.at), action.name(key), complaint);
-            }
-        }
-        let id = read_key(reader, &action, "id").unwrap_or_default();
-        if !id.is_empty() && actions.iter().any(|known| known.id == id) {
-            let complaint = Complaint::error(format!("\"{id}\" names two actions"), "Give each its own `id`");
-            reader.say(Some(&action.at), action.name("id"), complaint);
-        }
-        let locales = read_label(reader, &action, compiler);
-        compiler.link(reader, &action, "link");
-        actions.push(DeclaredAction { id, locales });
-    }
-    actions
-}
-
-/// A label: one text, or one text per language.
-fn read_label(reader: &mut Reader<'_>, action: &Fields<'_, '_>, compiler: &mut Compiler<'_>) -> Vec<String> {
-    let Some(DeValue::Table(_)) = action.value("label").map(|value| value.get_ref()) else {
-        compiler.text(reader, action, "label");
-        return Vec::new();
-    };
-    let Some(table) = action.table(reader, "label") else {
-        return Vec::new();
-    };
-    let mut locales = Vec::new();
-    for (tag, value) in Fields::open_free(table.value, &table.field, table.at.clone()).entries() {
-        if tag.value != "default" && !is_locale(&tag.value) {
-            let complaint = Complaint::error(
-                "it is no language tag",
-                "Write for example label = { en = \"Open\", de = \"Öffnen\" }",
-            );
-            reader.say(Some(&tag.at), tag.field, complaint);
-            continue;
-        }
-        if let Some(text) = text_of(reader, value, tag.field) {
-            compiler.compile(reader, &text);
-            locales.push(tag.value);
-        }
-    }
-    locales
 }
 
 fn read_ladder(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Ladder> {

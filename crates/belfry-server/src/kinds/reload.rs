@@ -108,7 +108,7 @@ impl KindsHandle {
         }
         let kinds = Arc::new(Kinds::load(folder, &self.shared.options)?);
         self.shared.current.store(Arc::clone(&kinds));
-        // The new set may name schema files elsewhere, which count from now on.
+        // The new set may name files elsewhere, which count from now on.
         *seen = fingerprint(folder, &kinds);
         Ok(kinds)
     }
@@ -173,7 +173,11 @@ fn fingerprint(folder: &Path, kinds: &Kinds) -> u64 {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
         .unwrap_or_default();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml" || extension == "json"));
+    let matters = |file: &PathBuf| {
+        file.extension()
+            .is_some_and(|extension| ["toml", "json", "html"].iter().any(|known| extension == *known))
+    };
+    files.retain(matters);
     files.extend(kinds.iter().flat_map(|kind| kind.files().cloned()));
     files.sort();
     files.dedup();
@@ -262,6 +266,27 @@ mod tests {
         assert!(handle.reload_if_changed().is_none(), "the same fault is told once");
         fs::write(&schema, "{ }").expect("is written");
         assert!(handle.reload_if_changed().expect("has changed").is_ok());
+    }
+
+    #[test]
+    fn html_beside_a_kind_is_read_again_when_it_changes_or_appears() {
+        let folder = tempfile::tempdir().expect("is made");
+        let kind = format!("{}html_file = \"mail/k.html\"\n", kind("k"));
+        let mails = folder.path().join("mail");
+        fs::create_dir(&mails).expect("is made");
+        let html = mails.join("k.html");
+        fs::write(&html, "<p>one</p>").expect("is written");
+        fs::write(folder.path().join("k.toml"), kind).expect("is written");
+        let handle = open(folder.path());
+        handle.reload().expect("is sound");
+        assert!(handle.reload_if_changed().is_none());
+        fs::write(&html, "<p>two</p>").expect("is written");
+        assert!(handle.reload_if_changed().expect("has changed").is_ok());
+        assert!(handle.current().get("k").expect("is declared").has_html("en"));
+        fs::remove_file(&html).expect("is removed");
+        assert!(handle.reload_if_changed().expect("has changed").is_err());
+        fs::write(&html, "<p>two</p>").expect("is written");
+        assert!(handle.reload_if_changed().expect("is back").is_ok());
     }
 
     /// What the watch tells, as texts.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Most kind files of a folder.
 const FILES_MAX: usize = 1000;
-/// Most bytes of a kind file and of a schema file.
+/// Most bytes of a kind file and of a file it names.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// Room for the deepest expression that fits into a template, with a wide margin.
@@ -24,11 +24,17 @@ pub struct KindsOptions {
     pub link_schemes: Vec<String>,
     /// The language of texts where the wanted one is not written (`kinds.default_locale`).
     pub default_locale: String,
+    /// Dates are written in it where there is no person, or one without a time zone (`fallback.time_zone`).
+    pub default_time_zone: String,
 }
 
 impl Default for KindsOptions {
     fn default() -> Self {
-        Self { link_schemes: vec!["https".to_owned()], default_locale: "en".to_owned() }
+        Self {
+            link_schemes: vec!["https".to_owned()],
+            default_locale: "en".to_owned(),
+            default_time_zone: "UTC".to_owned(),
+        }
     }
 }
 

@@ -1,20 +1,16 @@
 //! The texts of a kind: templates, compiled once, and which locale speaks.
 
 use super::fault::{Complaint, nearest};
+use super::filters::{Home, add_filters, locale_of};
+use super::{html, plural};
 use belfry_protocol::Severity;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, context};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
-/// Steps of the template engine for one text; more means that it loops over something without end.
-const FUEL: u64 = 50_000;
-/// Most bytes that one template may write before its text is cut to its field's limit.
-const OUTPUT_BYTES_MAX: usize = 64 * 1024;
-
-/// Longest template.
-const SOURCE_BYTES_MAX: usize = 16 * 1024;
 /// Calls of macros within each other.
 const RECURSION_MAX: usize = 50;
 
@@ -59,24 +55,70 @@ pub struct TemplateFault {
     pub problem: String,
 }
 
-/// The compiled templates of one kind.
+/// What templates write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Text: values stand as they are.
+    Text,
+    /// HTML: every value is escaped.
+    Html,
+}
+
+impl Form {
+    /// Steps of the engine for one template; more means that it loops over something without end.
+    fn fuel(self) -> u64 {
+        match self {
+            Self::Text => 50_000,
+            Self::Html => 200_000,
+        }
+    }
+
+    /// Longest template.
+    fn source_bytes_max(self) -> usize {
+        match self {
+            Self::Text => 16 * 1024,
+            Self::Html => 64 * 1024,
+        }
+    }
+
+    /// Most bytes that one template may write: a text is cut to its field's limit afterwards, and a mail of more is cut
+    /// off by mail programs.
+    fn output_bytes_max(self) -> usize {
+        match self {
+            Self::Text => 64 * 1024,
+            Self::Html => 100 * 1024,
+        }
+    }
+}
+
+/// The compiled templates of one kind and form. Texts and HTML are apart, so that no HTML can include a text, which is
+/// not escaped.
 #[derive(Debug)]
 pub(super) struct Templates {
     environment: Environment<'static>,
+    form: Form,
+    home: Arc<Home>,
     /// Texts without any `{`: they are their own result.
     fixed: BTreeMap<String, String>,
 }
 
 impl Templates {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(form: Form, home: Arc<Home>) -> Self {
         let mut environment = Environment::new();
-        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        match form {
+            Form::Text => environment.set_auto_escape_callback(|_| AutoEscape::None),
+            Form::Html => {
+                environment.set_auto_escape_callback(|_| AutoEscape::Html);
+                environment.add_filter("safe", refuse_safe);
+            }
+        }
+        add_filters(&mut environment, Arc::clone(&home));
         // An undefined value may be asked for (`{% if data.link %}`, `is defined`, `default`), never printed.
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-        environment.set_fuel(Some(FUEL));
+        environment.set_fuel(Some(form.fuel()));
         environment.set_recursion_limit(RECURSION_MAX);
         environment.set_debug(true);
-        Self { environment, fixed: BTreeMap::new() }
+        Self { environment, form, home, fixed: BTreeMap::new() }
     }
 
     /// Compiles one text under its name. The complaints may be warnings.
@@ -86,15 +128,19 @@ impl Templates {
         source: &str,
         schema: Option<&serde_json::Value>,
     ) -> Vec<Complaint> {
+        let bytes_max = self.form.source_bytes_max();
+        // A text is cut anyway; a template has to be read before each use, and HTML is sent whole.
+        if source.len() > bytes_max && (self.form == Form::Html || source.contains('{')) {
+            let remedy = match self.form {
+                Form::Text => "Shorten it; the texts it writes are cut far below that",
+                Form::Html => "Shorten it; mail programs cut off what is longer",
+            };
+            let problem = format!("the template has {} bytes, and one has at most {bytes_max}", source.len());
+            return vec![Complaint::error(problem, remedy)];
+        }
         if !source.contains('{') {
             self.fixed.insert(name.to_owned(), source.to_owned());
             return Vec::new();
-        }
-        if source.len() > SOURCE_BYTES_MAX {
-            return vec![Complaint::error(
-                format!("the template has {} bytes, and one has at most {SOURCE_BYTES_MAX}", source.len()),
-                "Shorten it; the texts it writes are cut far below that",
-            )];
         }
         if let Err(error) = self.environment.add_template_owned(name.to_owned(), source.to_owned()) {
             let line = error.line().filter(|line| *line > 1).map(|line| format!(" in its line {line}"));
@@ -109,7 +155,13 @@ impl Templates {
         let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
         names.sort();
         let globals: Vec<&str> = self.environment.globals().map(|(name, _)| name).collect();
-        names.iter().filter_map(|name| check_name(name, &globals, schema)).collect()
+        let mut complaints: Vec<Complaint> =
+            names.iter().filter_map(|name| check_name(name, &globals, schema)).collect();
+        complaints.extend(plural::check(source, locale_of(name).unwrap_or(&self.home.locale)));
+        if self.form == Form::Html {
+            complaints.extend(html::check(source));
+        }
+        complaints
     }
 
     /// Whether there is a template of this name.
@@ -124,12 +176,12 @@ impl Templates {
         }
         let fault = |problem: String| TemplateFault { template: name.to_owned(), problem };
         let template = self.environment.get_template(name).map_err(|error| fault(said(&error)))?;
-        let mut output = Bounded(Vec::new());
+        let bytes_max = self.form.output_bytes_max();
+        let mut output = Bounded { bytes: Vec::new(), bytes_max };
         match template.render_captured_to(facts.context.clone(), &mut output) {
-            Ok(_) => {
-                String::from_utf8(output.0).map_err(|_| fault("it wrote text that is no UTF-8".to_owned()))
-            }
-            Err(error) => Err(fault(explain(&error))),
+            Ok(_) => String::from_utf8(output.bytes)
+                .map_err(|_| fault("it wrote text that is no UTF-8".to_owned())),
+            Err(error) => Err(fault(explain(&error, bytes_max))),
         }
     }
 }
@@ -254,7 +306,7 @@ fn check_data_path<'a>(
 }
 
 /// What went wrong at run time, with the remedy.
-fn explain(error: &minijinja::Error) -> String {
+fn explain(error: &minijinja::Error, bytes_max: usize) -> String {
     let place = error.range().and_then(|range| error.template_source()?.get(range).map(str::to_owned));
     let line =
         error.line().filter(|line| *line > 1).map(|line| format!(" (line {line})")).unwrap_or_default();
@@ -269,7 +321,7 @@ fn explain(error: &minijinja::Error) -> String {
             "it takes too many steps; loop over fewer items, for example `data.deals[:10]`".to_owned()
         }
         (ErrorKind::WriteFailure, _) => {
-            format!("it writes more than {OUTPUT_BYTES_MAX} bytes; shorten it, for example with `| truncate`")
+            format!("it writes more than {bytes_max} bytes; shorten it, for example with `| truncate`")
         }
         _ => format!("{}{line}", said(error)),
     }
@@ -288,15 +340,25 @@ fn said(error: &minijinja::Error) -> String {
     }
 }
 
+/// Stands in for the engine's filter that switches escaping off. The file is refused already where the filter is seen
+/// there; this answers the ways round, such as `map("safe")`.
+fn refuse_safe(_: Value) -> Result<Value, minijinja::Error> {
+    let problem = "`safe` would let data write HTML; remove it";
+    Err(minijinja::Error::new(ErrorKind::InvalidOperation, problem))
+}
+
 /// Takes bytes up to the limit.
-struct Bounded(Vec<u8>);
+struct Bounded {
+    bytes: Vec<u8>,
+    bytes_max: usize,
+}
 
 impl io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > OUTPUT_BYTES_MAX {
+        if self.bytes.len() + bytes.len() > self.bytes_max {
             return Err(io::Error::other("the text is too long"));
         }
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

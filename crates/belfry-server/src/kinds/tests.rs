@@ -3,6 +3,7 @@
 mod any_input;
 mod data;
 mod files;
+mod languages;
 mod texts;
 
 use super::*;

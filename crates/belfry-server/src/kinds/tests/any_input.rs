@@ -82,6 +82,28 @@ fn deep_nesting_is_refused_or_read_but_never_exhausts_the_stack() {
             let _ = render(kinds.get("k").expect("is declared"), json!({}));
         }
     }
+    for template in [
+        format!("{{{{ {}1{} }}}}", "[".repeat(32_000), "]".repeat(32_000)),
+        format!("{{{{ {} }}}}", "not ".repeat(16_300)),
+        format!("{{{{ data{} }}}}", ".a".repeat(32_000)),
+        format!("{{{{ 1{} }}}}", "|string".repeat(9_300)),
+        format!("{{{{ 1{} }}}}", " + 1".repeat(16_300)),
+        "{% if 1 %}".to_owned() + &"{% elif 1 %}".repeat(5_400) + "{% endif %}",
+    ] {
+        assert!(template.len() <= 64 * 1024, "is refused unread: {}", template.len());
+        let text = format!("kind = \"k\"\n[templates.en]\ntitle = \"t\"\nhtml = {}", json!(template));
+        if let Ok(kinds) = read(&text) {
+            let data = json!({});
+            let input = RenderInput {
+                locale: "en",
+                data: &data,
+                alert: facts(),
+                user: None,
+                given: Given::default(),
+            };
+            let _ = kinds.get("k").expect("is declared").html(&input);
+        }
+    }
     for text in [
         format!("kind = {}{}", "[".repeat(deep), "]".repeat(deep)),
         format!("kind = {}", "{ a = ".repeat(deep)),
@@ -147,14 +169,17 @@ proptest! {
         parts in prop::collection::vec(prop::sample::select(vec![
             "{{", "}}", "{%", "%}", "{#", "#}", " data", ".x", "alert", "|", "default", "('a')", "for", " in ",
             "if ", "endif", "endfor", "range(", "9", ")", "[", "]", "\"", "~", "-", "*", "macro f()", "loop", "ä", "\n",
+            "plural", "(one=", "'#'", ", other=", "money('EUR')", "date", "<a b=", ">", "{% set ",
         ]), 0..16),
         data in any_json(),
     ) {
-        let mut text = String::from("kind = \"k\"\n[templates.en]\ntitle = ");
-        text.push_str(&json!(parts.concat()).to_string());
-        if let Ok(kinds) = read(&text) {
-            for kind in kinds.iter() {
+        for key in ["title", "title = \"t\"\nhtml"] {
+            let text = format!("kind = \"k\"\n[templates.en]\n{key} = {}", json!(parts.concat()));
+            for kind in read(&text).iter().flat_map(Kinds::iter) {
                 let _ = render(kind, data.clone());
+                let alert = facts();
+                let given = Given::default();
+                let _ = kind.html(&RenderInput { locale: "en", data: &data, alert, user: None, given });
             }
         }
     }

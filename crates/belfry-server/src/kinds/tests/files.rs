@@ -100,7 +100,8 @@ fn an_unknown_key_is_named_with_its_nearest() {
     refused(
         "kind = \"k\"\n[templates.en]\ntitle = \"t\"\ntext = \"b\"\n[[ladder]]\nchannel = \"live\"\nwhile = 1\n",
         &[
-            "k.toml:4: `templates.en.text`: there is no such key. Remove it; known are title, body.",
+            "k.toml:4: `templates.en.text`: there is no such key. Remove it; known are title, body, html, \
+             html_file.",
             "k.toml:7: `ladder[0].while`: there is no such key. Remove it; known are channel, wait, until, only_if, \
              digest.",
         ],
