@@ -1,7 +1,9 @@
 //! The kinds that ship with the examples, and what `belfry types` makes of kinds, compiled by the real compiler.
 
 use belfry_protocol::Severity;
-use belfry_server::kinds::{AlertFacts, Given, Kind, Kinds, KindsOptions, RenderInput, Rendered, typescript};
+use belfry_server::kinds::{
+    AlertFacts, Given, Kind, Kinds, KindsOptions, RenderInput, Rendered, UserFacts, typescript,
+};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -124,6 +126,47 @@ fn the_five_kordant_kinds_are_sound_and_speak_english_and_german() {
 }
 
 #[test]
+fn an_exposure_is_mailed_in_html_in_english_and_from_right_to_left_in_arabic() {
+    let kinds = kordant();
+    let kind = kinds.get("exposure-detected").expect("is declared");
+    assert_eq!(kind.locales(), ["en", "de", "ar"]);
+    let data = json!({"service": "DarkWatch", "subject": "Mia", "source": "Leak <1>",
+        "detected_at": "2026-01-02T03:04:05Z", "severity": "warning", "exposed": ["email", "date_of_birth"]});
+    says(
+        &kinds,
+        "exposure-detected",
+        &data,
+        "ar-EG",
+        "عُثر على بيانات Mia في Leak <1>",
+        "كُشف نوعان من البيانات. غيّر كلمة المرور هناك وفي كل مكان آخر تستخدمها فيه.",
+    );
+    let html = |locale| {
+        let alert = AlertFacts {
+            id: "0199",
+            kind: &kind.name,
+            severity: Severity::Critical,
+            created_at: "2026-01-02T03:04:05Z".parse().expect("is a time"),
+        };
+        let zone = Some("America/New_York");
+        let user = UserFacts { id: "ann", name: Some("Ann"), locale: Some(locale), time_zone: zone };
+        let input = RenderInput { locale, data: &data, alert, user: Some(user), given: Given::default() };
+        kind.html(&input).expect("renders")
+    };
+    let english = html("en").expect("has html");
+    for part in [
+        "<html lang=\"en\" dir=\"ltr\">",
+        "Mia's data was found in Leak &lt;1&gt;</h1>",
+        "2 kinds of data are exposed, noticed 2026-01-01 22:04:",
+        "<li><bdi>date of birth</bdi></li>",
+        "https://kordant.example/alerts/0199",
+    ] {
+        assert!(english.contains(part), "{part}: {english}");
+    }
+    assert!(html("ar").is_some_and(|html| html.contains("<html lang=\"ar\" dir=\"rtl\">")));
+    assert_eq!(html("de"), None, "gets the default layout");
+}
+
+#[test]
 fn the_three_flyer_deals_kinds_are_sound_and_take_their_teams_payloads() {
     let kinds = flyer_deals();
     let events: Vec<(&str, &str)> =
@@ -149,6 +192,12 @@ fn the_three_flyer_deals_kinds_are_sound_and_take_their_teams_payloads() {
     let two = json!({"notification_id": "n1", "deals": [deal(json!("c7")), deal(json!(7))], "user_id": "ann", "message": "m"});
     assert_eq!(render(&kinds, "deal-notification", "en", &two).title, "2 deals on items you watch");
     assert_eq!(render(&kinds, "deal-notification", "de", &two).title, "2 Angebote auf Ihrer Liste");
+    let many = |count: usize| json!({"deals": vec![deal(json!(7)); count], "user_id": "ann", "message": "m"});
+    let body =
+        |count, locale| render(&kinds, "deal-notification", locale, &many(count)).body.unwrap_or_default();
+    assert!(body(5, "en").ends_with("\nOat milk: 1.99 at Corner"), "{}", body(5, "en"));
+    assert!(body(6, "en").ends_with("at Corner\nand one more deal"), "{}", body(6, "en"));
+    assert!(body(8, "de").ends_with("bei Corner\nund 3 weitere Angebote"), "{}", body(8, "de"));
     let none = json!({"deals": [], "user_id": "ann", "message": "m"});
     assert_eq!(render(&kinds, "deal-notification", "en", &none).title, "0 deals on items you watch");
 
