@@ -42,5 +42,6 @@ fuzz_target!(|data: &[u8]| {
             assert!(!rendered.title.is_empty() && rendered.title.len() <= 512);
             assert!(rendered.link.is_none_or(|link| link.starts_with('/') || link.len() > 8));
         }
+        let _ = kind.html(&input);
     }
 });

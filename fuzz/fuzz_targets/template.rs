@@ -1,4 +1,4 @@
-//! A template of any text on a payload of any JSON behind its first zero byte: it must end, and keep to its limits.
+//! A template of any text, as text and as HTML, on a payload of any JSON behind its first zero byte: it must end, and keep to its limits.
 //!
 //! Run by `cargo xtask fuzz template`, or by hand with a nightly compiler:
 //!     cargo +nightly fuzz run template -- -max_total_time=120
@@ -23,4 +23,8 @@ fuzz_target!(|data: &[u8]| {
         assert!(rendered.title.len() <= 512 && rendered.body.is_none_or(|body| body.len() <= 4096));
         assert!(rendered.collapse_key.is_none_or(|key| key.len() <= 256));
     }
+    let file = format!("kind = \"k\"\n[templates.en]\ntitle = \"t\"\nhtml = {quoted}");
+    let Ok(kinds) = Kinds::from_text(Path::new("k.toml"), &file, &KindsOptions::default()) else { return };
+    let html = kinds.get("k").expect("is declared").html(&input);
+    assert!(html.is_ok_and(|html| html.is_none_or(|html| html.len() <= 100 * 1024)) || template.contains('{'));
 });
