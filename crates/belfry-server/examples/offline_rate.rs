@@ -95,9 +95,10 @@ async fn main() {
         services.store.put_device(&user, device, clock::now().unix_ms()).await.unwrap();
     }
     let (began, cpu_before) = (Instant::now(), cpu());
-    let publishes = futures_util::stream::iter(0..alerts).for_each_concurrent(in_flight, |number| async move {
-        services.publish(posted(number), clock::now()).await.unwrap();
-    });
+    let publishes =
+        futures_util::stream::iter(0..alerts).for_each_concurrent(in_flight, |number| async move {
+            services.publish(posted(number), clock::now()).await.unwrap();
+        });
     publishes.await;
     let published = began.elapsed();
     loop {

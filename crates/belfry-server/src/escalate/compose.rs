@@ -53,10 +53,11 @@ pub fn notice(
     let first = told.first()?;
     let content = first.content;
     let locale = device.and_then(|device| device.locale.as_deref()).or(to.profile.locale.as_deref());
-    let texts = texts(house, first, to, locale);
+    let together = told.len() > 1;
+    let texts = texts(house, first, to, locale, device.is_none() && !together);
     let time_zone = device.and_then(|device| device.time_zone.as_deref()).or(to.profile.time_zone.as_deref());
     let one = |told: &Told<'_>| {
-        let texts = self::texts(house, told, to, locale);
+        let texts = self::texts(house, told, to, locale, false);
         DigestItem {
             alert: told.id,
             title: texts.title.into_owned(),
@@ -65,7 +66,6 @@ pub fn notice(
             created_at: at(told.content.created_at),
         }
     };
-    let together = told.len() > 1;
     let actions = texts
         .actions
         .iter()
@@ -76,7 +76,7 @@ pub fn notice(
         kind: content.kind.clone(),
         category: content.category.clone(),
         severity: told.iter().map(|told| told.content.severity).max().unwrap_or_default(),
-        html: texts.html.filter(|_| !together),
+        html: texts.html,
         link: absolute(house, content.link.as_deref()).filter(|_| !together),
         image: content.image.clone().filter(|_| !together),
         actions: if together { Vec::new() } else { actions.collect() },
@@ -142,7 +142,13 @@ fn absolute(house: &House<'_>, link: Option<&str>) -> Option<String> {
 
 /// What was stored was rendered in the house's language. Where the person reads another one the kind's templates speak
 /// again, but never over what the publisher wrote itself.
-fn texts<'a>(house: &House<'_>, told: &Told<'a>, to: &Recipient, locale: Option<&str>) -> Texts<'a> {
+fn texts<'a>(
+    house: &House<'_>,
+    told: &Told<'a>,
+    to: &Recipient,
+    locale: Option<&str>,
+    mail: bool,
+) -> Texts<'a> {
     let content = told.content;
     let stored = Texts {
         title: Cow::Borrowed(&content.title),
@@ -153,27 +159,30 @@ fn texts<'a>(house: &House<'_>, told: &Told<'a>, to: &Recipient, locale: Option<
     let Ok(Some(kind)) = house.kinds.find(&content.kind) else { return stored };
     let Ok(data) = serde_json::from_str(&content.data) else { return stored };
     let id = told.id.to_string();
-    let render = |locale: &str, user| {
-        let alert = AlertFacts {
-            id: &id,
-            kind: &content.kind,
-            severity: content.severity,
-            created_at: at(content.created_at),
-        };
-        kind.render(&RenderInput { locale, data: &data, alert, user, given: Given::default() }).ok()
+    let alert = AlertFacts {
+        id: &id,
+        kind: &content.kind,
+        severity: content.severity,
+        created_at: at(content.created_at),
     };
-    let Some(plain) = render(house.default_locale, None) else { return stored };
+    let input = |locale, user| RenderInput { locale, data: &data, alert, user, given: Given::default() };
+    let Ok(plain) = kind.render(&input(house.default_locale, None)) else { return stored };
     let facts = UserFacts {
         id: to.user.as_str(),
         name: to.profile.name.as_deref(),
         locale: to.profile.locale.as_deref(),
         time_zone: to.profile.time_zone.as_deref(),
     };
-    let Some(own) = render(locale.unwrap_or(house.default_locale), Some(facts)) else { return stored };
+    let input = input(locale.unwrap_or(house.default_locale), Some(facts));
+    let Ok(own) = kind.render(&input) else { return stored };
     Texts {
         title: if plain.title == content.title { Cow::Owned(own.title) } else { stored.title },
         body: if plain.body == content.body { own.body.map(Cow::Owned) } else { stored.body },
         actions: if plain.actions == content.actions { Cow::Owned(own.actions) } else { stored.actions },
-        html: None,
+        // A template that fails on this data does not keep the mail in: the default layout takes its place.
+        html: if mail { kind.html(&input).ok().flatten() } else { None },
     }
 }
+
+#[cfg(test)]
+mod tests;
