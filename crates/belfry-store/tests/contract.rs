@@ -3,6 +3,8 @@
 
 #[path = "contract/harness.rs"]
 mod harness;
+#[path = "contract/nights.rs"]
+mod nights;
 
 /// Makes a test of each function for each engine; the function gets a fresh store.
 macro_rules! contract {
@@ -21,8 +23,14 @@ macro_rules! contract {
 
 #[path = "contract/announcements.rs"]
 mod announcements;
+#[path = "contract/cancellations.rs"]
+mod cancellations;
 #[path = "contract/crashes.rs"]
 mod crashes;
+#[path = "contract/dead_letters.rs"]
+mod dead_letters;
+#[path = "contract/deliveries.rs"]
+mod deliveries;
 #[path = "contract/devices.rs"]
 mod devices;
 #[path = "contract/fanouts.rs"]
@@ -33,6 +41,8 @@ mod faults;
 mod idempotency;
 #[path = "contract/inboxes.rs"]
 mod inboxes;
+#[path = "contract/legs.rs"]
+mod legs;
 #[path = "contract/model.rs"]
 mod model;
 #[path = "contract/operation.rs"]
@@ -47,3 +57,5 @@ mod receipts;
 mod retention;
 #[path = "contract/users.rs"]
 mod users;
+#[path = "contract/watches.rs"]
+mod watches;
