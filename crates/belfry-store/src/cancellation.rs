@@ -4,7 +4,7 @@
 //! level satisfies. It looks only at users for whom this transaction recorded a level, a state or a departure
 //! ([`crate::memory::Work::reached`]) and who have active deliveries: on a good day at nobody.
 
-use crate::deliveries::{self, Delivery, active_of, save};
+use crate::delivery_rows::{self, Delivery, active_of, save};
 use crate::error::Sql;
 use crate::legs;
 use crate::state::{ACTED, ARCHIVED, Gone, READ, level_code, level_from};
@@ -120,10 +120,10 @@ pub(crate) fn end(
 
 /// Looks again at deliveries whose level to reach has changed.
 pub(crate) fn look_again(txn: &mut Txn<'_>, delivery_key: i64, now: i64) -> Sql<()> {
-    let Some(delivery) = deliveries::find(txn.conn, delivery_key)? else {
+    let Some(delivery) = delivery_rows::find(txn.conn, delivery_key)? else {
         return Ok(());
     };
-    let Some(user) = deliveries::user_of(txn.conn, &delivery)? else {
+    let Some(user) = delivery_rows::user_of(txn.conn, &delivery)? else {
         return Ok(());
     };
     if txn.user(&user)?.is_none() {

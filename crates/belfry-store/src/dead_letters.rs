@@ -1,8 +1,8 @@
 //! Deliveries that could not be made: listed with their reason, and sent again.
 
 use crate::cancellation;
-use crate::deliveries::{self, COLUMNS, Delivery, save};
 use crate::delivery_codes as codes;
+use crate::delivery_rows::{self, COLUMNS, Delivery, save};
 use crate::error::Sql;
 use crate::legs;
 use crate::txn::Txn;
@@ -98,7 +98,9 @@ fn matching(
         values.len()
     );
     conn.prepare_cached(&sql)?
-        .query_map(params_from_iter(values), |row| Ok((deliveries::read(row)?, row.get(21)?, row.get(22)?)))?
+        .query_map(params_from_iter(values), |row| {
+            Ok((delivery_rows::read(row)?, row.get(21)?, row.get(22)?))
+        })?
         .collect()
 }
 
@@ -109,7 +111,7 @@ fn page(conn: &Connection, filter: &DeadLetterQuery, after: Option<i64>, limit: 
     let next = found.last().map(|last| last.0.key).filter(|_| more);
     let mut rows = Vec::with_capacity(found.len());
     for (delivery, kind, category) in found {
-        let Some(id) = deliveries::alert_id(conn, delivery.key)? else {
+        let Some(id) = delivery_rows::alert_id(conn, delivery.key)? else {
             continue;
         };
         let Some(user) = users::id_of(conn, delivery.user_key)? else {
@@ -154,7 +156,7 @@ fn replay(txn: &mut Txn<'_>, which: &Replay, limit: u32, now: i64) -> Sql<(u32, 
     match which {
         Replay::Ids(keys) => {
             for key in keys {
-                let dead = deliveries::find(txn.conn, *key)?;
+                let dead = delivery_rows::find(txn.conn, *key)?;
                 found.extend(dead.filter(|one| one.state == DeliveryState::DeadLettered));
             }
         }
@@ -175,7 +177,7 @@ fn replay(txn: &mut Txn<'_>, which: &Replay, limit: u32, now: i64) -> Sql<(u32, 
 }
 
 fn replay_one(txn: &mut Txn<'_>, before: &Delivery, now: i64) -> Sql<bool> {
-    let Some(user) = deliveries::user_of(txn.conn, before)? else {
+    let Some(user) = delivery_rows::user_of(txn.conn, before)? else {
         return Ok(false);
     };
     if txn.user(&user)?.is_none() {

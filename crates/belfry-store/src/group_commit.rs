@@ -3,7 +3,7 @@
 use crate::StoreError;
 use crate::cancellation::end_what_is_satisfied;
 use crate::checkpoint::{self, Checkpointer};
-use crate::deliveries;
+use crate::delivery_rows;
 use crate::error::{Sql, is_disk_fault, store_error};
 use crate::memory::lock;
 use crate::receipts::Taken;
@@ -82,7 +82,7 @@ impl Running {
         checkpointer: Arc<Checkpointer>,
     ) -> Sql<Self> {
         watch_log(&mut conn, &shared)?;
-        let active_users = deliveries::load(&conn, &shared)?;
+        let active_users = delivery_rows::load(&conn, &shared)?;
         let watched_to = shared.counters.watched_to.load(Ordering::Acquire);
         Ok(Self {
             limits: limits(&shared),
@@ -331,7 +331,7 @@ impl Running {
         }
         end_what_is_satisfied(&mut txn)?;
         if txn.effects.deliveries.touched {
-            txn.effects.due = Some(deliveries::due_times(conn)?);
+            txn.effects.due = Some(delivery_rows::due_times(conn)?);
         }
         txn.write_users()?;
         conn.prepare_cached("COMMIT")?.execute([])?;

@@ -1,7 +1,7 @@
 //! Deliveries of a restored store: what was armed before the backup waits until somebody says whether it is sent.
 
 use crate::cancellation::end;
-use crate::deliveries::{COLUMNS, Delivery, read, save};
+use crate::delivery_rows::{COLUMNS, Delivery, read, save};
 use crate::error::Sql;
 use crate::txn::{Txn, meta, set_meta};
 use crate::{Store, StoreError, UnixMs};

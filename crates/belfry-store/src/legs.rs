@@ -1,15 +1,14 @@
 //! One step of a delivery to one address. A leg may serve several deliveries of a person: its own, and its members.
 
-use crate::cancellation::{self, end};
-use crate::deliveries::{self, Delivery, find, lease_end, new_token, save, to_caller};
+use crate::cancellation;
 use crate::delivery_codes as codes;
+use crate::delivery_rows::{Delivery, find, new_token, save};
 use crate::error::Sql;
 use crate::txn::Txn;
-use crate::{ClaimedDelivery, ClaimedLeg, LegRef, NewLeg, Store, StoreError, UnixMs};
+use crate::{LegRef, NewLeg};
 use belfry_protocol::delivery::{DeliveryState, LegState};
 use belfry_protocol::{Channel, Provider};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::time::Duration;
 
 /// A leg's row, as far as anything is decided by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +35,12 @@ pub(crate) struct Leg {
     pub(crate) ended_at: Option<i64>,
 }
 
-const COLUMNS: &str = "l.leg_key, l.delivery_key, l.step, l.channel, l.provider, l.state, l.reason, l.tries, l.calls, \
+/// What [`read`] reads, of a table named `l`.
+pub(crate) const COLUMNS: &str = "l.leg_key, l.delivery_key, l.step, l.channel, l.provider, l.state, l.reason, l.tries, l.calls, \
      l.next_at, l.claim_at, l.lease_token, l.changed, l.provider_id, l.deadline_at, l.ended_at";
 
-fn read(row: &Row<'_>) -> Sql<Leg> {
+/// Reads [`COLUMNS`].
+pub(crate) fn read(row: &Row<'_>) -> Sql<Leg> {
     Ok(Leg {
         key: row.get(0)?,
         delivery_key: row.get(1)?,
@@ -338,160 +339,4 @@ pub(crate) fn forget(txn: &mut Txn<'_>, delivery_key: i64) -> Sql<()> {
     }
     txn.conn.prepare_cached("DELETE FROM leg_members WHERE delivery_key = ?1")?.execute([delivery_key])?;
     Ok(())
-}
-
-impl Store {
-    /// Takes pending legs whose next attempt is due or whose lease ran out, but those of `without`. Those whose deadline
-    /// is over end here.
-    pub async fn claim_legs(
-        &self,
-        now: UnixMs,
-        limit: u32,
-        lease: Duration,
-        without: &[Provider],
-    ) -> Result<Vec<ClaimedLeg>, StoreError> {
-        let due = self.inner.shared.due();
-        let wanted = Provider::ALL.into_iter().filter(|one| !without.contains(one));
-        let wanted = wanted.filter(|one| due.leg(*one).is_some_and(|at| at <= now.0));
-        let wanted: Vec<Provider> = wanted.collect();
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
-        let claim = move |txn: &mut Txn<'_>| {
-            cancellation::end_what_is_satisfied(txn)?;
-            txn.at(now.0);
-            claim(txn, now.0, limit, (lease_end(now.0, lease), &wanted))
-        };
-        self.inner.writer.write_after_receipts(Vec::new(), claim).await
-    }
-
-    /// Whether a leg may still be sent, asked just before the call: it is the caller's, still wanted by all that it
-    /// was leased for, and nothing of it was recalled. Where the answer is no, another claim may have it at once.
-    pub async fn still_wanted(&self, legs: &[LegRef]) -> Result<Vec<bool>, StoreError> {
-        let legs = legs.to_vec();
-        let look = move |txn: &mut Txn<'_>| {
-            cancellation::end_what_is_satisfied(txn)?;
-            legs.iter().map(|leg| still_wanted(txn, *leg)).collect()
-        };
-        self.inner.writer.write_after_receipts(Vec::new(), look).await
-    }
-}
-
-fn claim(
-    txn: &mut Txn<'_>,
-    now: i64,
-    limit: u32,
-    (leased_until, providers): (i64, &[Provider]),
-) -> Sql<Vec<ClaimedLeg>> {
-    let mut due: Vec<(i64, Leg)> = Vec::new();
-    for provider in providers {
-        let of_one: Vec<Leg> = txn
-            .conn
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM legs l WHERE l.provider = ?1 AND l.claim_at IS NOT NULL AND l.claim_at <= ?2 \
-                 ORDER BY l.claim_at, l.leg_key LIMIT ?3"
-            ))?
-            .query_map(params![codes::provider_code(*provider), now, limit], read)?
-            .collect::<Sql<_>>()?;
-        due.extend(of_one.into_iter().map(|leg| (leg.claim_at.unwrap_or(0), leg)));
-    }
-    due.sort_unstable_by_key(|(at, leg)| (*at, leg.key));
-    due.truncate(limit as usize);
-    let mut claimed = Vec::with_capacity(due.len());
-    for (_, leg) in due {
-        claimed.extend(claim_leg(txn, leg.key, now, leased_until)?);
-    }
-    Ok(claimed)
-}
-
-fn claim_leg(txn: &mut Txn<'_>, key: i64, now: i64, leased_until: i64) -> Sql<Option<ClaimedLeg>> {
-    let Some(leg) = find_leg(txn.conn, key)? else {
-        return Ok(None);
-    };
-    for (delivery_key, _) in served_by(txn.conn, &leg)? {
-        end_if_over(txn, delivery_key, now)?;
-    }
-    // What was over may have taken the leg with it.
-    let Some(before) = find_leg(txn.conn, key)?.filter(|leg| leg.state == LegState::Pending) else {
-        return Ok(None);
-    };
-    let mut after = before.clone();
-    if before.deadline_at <= now {
-        after.reason = Some("its time was over".to_owned());
-        finish(txn, &before, after, LegState::Expired, now)?;
-        return Ok(None);
-    }
-    let Some(provider) = before.provider else {
-        return Ok(None);
-    };
-    let mut served = Vec::new();
-    for (delivery_key, step) in served_by(txn.conn, &before)? {
-        if let Some(delivery) = find(txn.conn, delivery_key)?
-            && let Some(one) = to_caller(txn, &delivery)?
-        {
-            served.push(ClaimedDelivery { token: 0, step, ..one });
-        }
-    }
-    let mut served = served.into_iter();
-    let Some(delivery) = served.next() else {
-        return Ok(None);
-    };
-    let token = new_token();
-    after.token = Some(token);
-    after.claim_at = Some(leased_until);
-    after.changed = false;
-    save_leg(txn, &before, &after)?;
-    let (device, address, tag) = txn
-        .conn
-        .prepare_cached("SELECT device_id, address, tag FROM legs WHERE leg_key = ?1")?
-        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    Ok(Some(ClaimedLeg {
-        key,
-        token,
-        step: before.step,
-        channel: before.channel,
-        provider,
-        device,
-        address,
-        tag,
-        tries: before.tries,
-        deadline_at: UnixMs(before.deadline_at),
-        delivery,
-        with: served.collect(),
-    }))
-}
-
-fn end_if_over(txn: &mut Txn<'_>, delivery_key: i64, now: i64) -> Sql<()> {
-    let Some(delivery) = deliveries::find(txn.conn, delivery_key)? else {
-        return Ok(());
-    };
-    match cancellation::over(txn.conn, &delivery, now)? {
-        Some((state, reason)) => {
-            let at = txn.now().max(now);
-            end(txn, &delivery, state, reason, at)
-        }
-        None => Ok(()),
-    }
-}
-
-fn still_wanted(txn: &mut Txn<'_>, asked: LegRef) -> Sql<bool> {
-    let mine = |leg: &Leg| leg.state == LegState::Pending && leg.token == Some(asked.token);
-    let Some(leg) = find_leg(txn.conn, asked.key)?.filter(mine) else {
-        return Ok(false);
-    };
-    for (delivery_key, _) in served_by(txn.conn, &leg)? {
-        // Without a moment this finds what was recalled; the caller knows when a leg's time is over.
-        end_if_over(txn, delivery_key, i64::MIN)?;
-    }
-    let Some(before) = find_leg(txn.conn, asked.key)?.filter(mine) else {
-        return Ok(false);
-    };
-    if before.changed {
-        // What the caller would send has something in it that is not wanted any more.
-        let mut after = before.clone();
-        after.wait_until(before.next_at);
-        save_leg(txn, &before, &after)?;
-        return Ok(false);
-    }
-    Ok(true)
 }

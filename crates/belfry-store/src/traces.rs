@@ -1,7 +1,7 @@
 //! What became of an alert's deliveries, for whoever posted it.
 
-use crate::deliveries::{self, Delivery, find_of};
 use crate::delivery_codes as codes;
+use crate::delivery_rows::{Delivery, alert_id, find_of};
 use crate::error::Sql;
 use crate::{AttemptTraceRow, DeliveryTraceRow, LegTraceRow, Store, StoreError, UnixMs};
 use belfry_protocol::delivery::{DeliveryState, LegState};
@@ -126,7 +126,7 @@ fn others(conn: &Connection, leg_key: i64, delivery_key: i64) -> Sql<Vec<AlertId
         .collect::<Sql<_>>()?;
     let mut ids = Vec::with_capacity(keys.len());
     for key in keys {
-        ids.extend(deliveries::alert_id(conn, key)?);
+        ids.extend(alert_id(conn, key)?);
     }
     Ok(ids)
 }

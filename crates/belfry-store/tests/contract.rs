@@ -3,6 +3,8 @@
 
 #[path = "contract/harness.rs"]
 mod harness;
+#[path = "contract/night_model.rs"]
+mod night_model;
 #[path = "contract/nights.rs"]
 mod nights;
 
@@ -41,6 +43,8 @@ mod faults;
 mod idempotency;
 #[path = "contract/inboxes.rs"]
 mod inboxes;
+#[path = "contract/interleavings.rs"]
+mod interleavings;
 #[path = "contract/legs.rs"]
 mod legs;
 #[path = "contract/model.rs"]

@@ -51,13 +51,19 @@ async fn give(it: &TestStore, id: AlertId, seq: Seq, answer: Answer) -> Delivery
             };
             it.store.acknowledge(&user("ann"), row, NOW).unwrap();
         }
-        Answer::Seen => drop(it.mark("ann", &[id], StateChange::Seen).await),
+        Answer::Seen => {
+            it.mark("ann", &[id], StateChange::Seen).await;
+        }
         Answer::Read => {
             let up_to = Selection::UpTo(it.standing("ann").await.head);
             it.store.change_state(&user("ann"), up_to, StateChange::Read, NOW).await.unwrap();
         }
-        Answer::Archived => drop(it.mark("ann", &[id], StateChange::Archived).await),
-        Answer::Acted => drop(it.mark("ann", &[id], StateChange::Acted).await),
+        Answer::Archived => {
+            it.mark("ann", &[id], StateChange::Archived).await;
+        }
+        Answer::Acted => {
+            it.mark("ann", &[id], StateChange::Acted).await;
+        }
         Answer::Recalled => drop(it.store.recall(id, NOW).await.unwrap()),
         Answer::Expired => drop(it.store.sweep_expired(after(10_000), 100).await.unwrap()),
         Answer::Replaced => drop(it.publish(Audience::User(user("ann")), keyed()).await),
