@@ -193,6 +193,22 @@ contract! {
         assert_eq!(it.claim(after(night)).await.len(), 3);
     }
 
+    async fn the_first_one_gathered_opens_the_window_of_a_digest(it: TestStore) {
+        let other = Content { category: "news".into(), ..content() };
+        for made in [content(), content(), other] {
+            let published = it.publish(Audience::User(user("ann")), made).await;
+            it.open_for(&published, "ann").await;
+        }
+        let mut claimed = it.claim(NOW).await.into_iter();
+        for (window, due) in [(100, 100), (900, 100), (800, 800)] {
+            let one = claimed.next().unwrap();
+            it.decide(to_defer(&one, after(window), Deferred::Digest), NOW).await.unwrap();
+            assert_eq!(it.trace(one.id, "ann").await.due_at, Some(after(due)));
+        }
+        let gathered = it.claim(after(100)).await;
+        assert_eq!(gathered.iter().map(|one| one.deferred).collect::<Vec<_>>(), [Deferred::Digest; 2]);
+    }
+
     async fn another_time_zone_or_preference_makes_quiet_hours_be_looked_at_again(it: TestStore) {
         it.open("ann").await;
         let claimed = it.claim_one(NOW).await;

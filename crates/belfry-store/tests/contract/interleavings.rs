@@ -520,7 +520,7 @@ impl Run {
         }
         self.model.settle();
         let young = self.ids.len().saturating_sub(6)..self.ids.len();
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             self.compare(young).await;
             self.compare_counts();
         }
