@@ -1,6 +1,7 @@
 //! `belfry doctor`: what is right and wrong with configuration, disk, machine and server.
 
 mod channels;
+mod email;
 mod probes;
 
 use super::dev_keys::DevKeys;
@@ -82,6 +83,9 @@ pub(crate) async fn run(arguments: Doctor, common: &Common, now: Now, out: &mut 
     tell(probes::kinds(&config), out)?;
     tell(probes::token(&config, now), out)?;
     for check in channels::all(&config, now.at).await {
+        tell(check, out)?;
+    }
+    if let Some(check) = email::relay(&config, now.at).await {
         tell(check, out)?;
     }
     let remote = Remote::find(common, &arguments.target, Scope::Operate)?;

@@ -1,6 +1,7 @@
 //! How a single value is read: what is expected, and what a wrong one is answered.
 
 use super::sections::{BusUrl, DatabaseUrl, LogFormat};
+use belfry_channels::email::SmtpTls;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -142,6 +143,18 @@ pub(super) const COUNT: Form<u32> = form("a whole number from 1 to 4294967295", 
 pub(super) const COUNT_OR_ZERO: Form<u32> = form("a whole number from 0 to 4294967295", |raw| {
     u32::try_from(raw.integer()?).map_err(|_| Wrong::Shape)
 });
+
+pub(super) const PORT_OR_ZERO: Form<u16> = form("a port from 1 to 65535, or 0 for the usual one", |raw| {
+    u16::try_from(raw.integer()?).map_err(|_| Wrong::Shape)
+});
+
+pub(super) const SMTP_TLS: Form<SmtpTls> =
+    form("\"starttls\", \"tls\" or \"none\"", |raw| match raw.text()? {
+        "starttls" => Ok(SmtpTls::StartTls),
+        "tls" => Ok(SmtpTls::Tls),
+        "none" => Ok(SmtpTls::None),
+        _ => Err(Wrong::Shape),
+    });
 
 /// The largest size that can be configured.
 const SIZE_MAX: usize = 1 << 40;

@@ -51,6 +51,8 @@ pub struct Config {
     pub inbox: Inbox,
     /// What happens when nobody is there.
     pub fallback: Fallback,
+    /// The relay for e-mail.
+    pub smtp: Smtp,
     /// How the server stops.
     pub drain: Drain,
     /// What is logged.
@@ -249,6 +251,7 @@ impl Config {
             limits: Limits::read(reader),
             inbox: Inbox::read(reader),
             fallback: Fallback::read(reader),
+            smtp: Smtp::read(reader),
             drain: Drain::read(reader),
             log: Log::read(reader),
         }
@@ -260,6 +263,7 @@ impl Config {
             ("auth.jwt_secret_file", &self.auth.jwt_secret_file, &mut self.auth.jwt_secret),
             ("fcm.service_account_file", &self.fcm.service_account_file, &mut self.fcm.service_account),
             ("apns.key_file", &self.apns.key_file, &mut self.apns.key),
+            ("smtp.password_file", &self.smtp.password_file, &mut self.smtp.password),
         ];
         for (key, path, secret) in files {
             let Some(path) = path else { continue };
@@ -344,7 +348,7 @@ fn shown(key: &str, found: &form::Found) -> String {
     use form::Found;
     let secret = matches!(
         key,
-        "auth.jwt_secret" | "auth.jwt_public_keys" | "api_keys" | "fcm.service_account" | "apns.key"
+        "auth.jwt_secret" | "auth.jwt_public_keys" | "api_keys" | "fcm.service_account" | "apns.key" | "smtp.password"
     );
     match found {
         _ if secret && !found.is_empty() => "(set, not shown)".to_owned(),

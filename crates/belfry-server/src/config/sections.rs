@@ -4,6 +4,7 @@ use super::form::{self, Form};
 use super::layers::Reader;
 use super::tables;
 use crate::auth::PublicKeyOptions;
+use belfry_channels::email::{SmtpOptions, SmtpTls};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -254,6 +255,37 @@ sections! {
         /// How long a repeated call is recognised.
         idempotency_keep: Duration = form::DURATION;
     }
+    /// The relay for e-mail.
+    Smtp "smtp" {
+        /// Its name; `None`: no e-mail.
+        host: Option<String> = form::OPTIONAL_TEXT;
+        /// 0: the usual one.
+        port: u16 = form::PORT_OR_ZERO;
+        /// How the line is protected.
+        tls: SmtpTls = form::SMTP_TLS;
+        /// Whom to trust instead of the system's authorities.
+        ca_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Who logs in.
+        username: Option<String> = form::OPTIONAL_TEXT;
+        /// Filled from the file where that is set.
+        password: Option<SecretString> = form::SECRET;
+        /// Holds the password.
+        password_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Whom mails are from.
+        from: Option<String> = form::OPTIONAL_TEXT;
+        /// Where answers go.
+        reply_to: Option<String> = form::OPTIONAL_TEXT;
+        /// Where bounces go.
+        return_path: Option<String> = form::OPTIONAL_TEXT;
+        /// Right half of message ids.
+        message_id_domain: Option<String> = form::OPTIONAL_TEXT;
+        /// For `EHLO`.
+        hello_name: Option<String> = form::OPTIONAL_TEXT;
+        /// Connections at once.
+        connections_max: u32 = form::COUNT;
+        /// For one mail.
+        timeout: Duration = form::DURATION;
+    }
     /// How the server stops.
     Drain "drain" {
         /// Not ready, still serving.
@@ -269,6 +301,28 @@ sections! {
         format: LogFormat = form::LOG_FORMAT;
         /// From which level on, as a filter.
         level: String = form::LOG_LEVEL;
+    }
+}
+
+impl Smtp {
+    /// How to reach the relay; `None`: there is no e-mail.
+    pub fn options(&self) -> Option<SmtpOptions> {
+        let host = self.host.clone()?;
+        let from = self.from.clone().unwrap_or_default();
+        Some(SmtpOptions {
+            port: (self.port != 0).then_some(self.port),
+            tls: self.tls,
+            ca_file: self.ca_file.clone(),
+            username: self.username.clone(),
+            password: self.password.clone(),
+            reply_to: self.reply_to.clone(),
+            return_path: self.return_path.clone(),
+            message_id_domain: self.message_id_domain.clone(),
+            hello_name: self.hello_name.clone(),
+            connections_max: self.connections_max,
+            timeout: self.timeout,
+            ..SmtpOptions::new(host, from)
+        })
     }
 }
 

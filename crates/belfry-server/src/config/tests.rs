@@ -446,3 +446,54 @@ fn the_secrets_of_push_services_are_read_from_files_and_never_shown() {
     assert!(!printed.contains("hunter2"), "{printed}");
     assert!(Config::default().fcm.options().is_none() && Config::default().apns.options().is_none());
 }
+
+#[test]
+fn the_relays_password_may_be_in_a_file_and_is_never_shown() {
+    let (folder, sources) = file(
+        "[smtp]\nhost = \"mail.example.com\"\nfrom = \"Shop <a@b.example>\"\nusername = \"shop\"\npassword_file = \"secret\"",
+    );
+    std::fs::write(folder.path().join("secret"), "open sesame\n").unwrap();
+    let (config, settings) = Config::load_with_settings(&sources).expect("has no fault");
+    let options = config.smtp.options().expect("there is a relay");
+    assert_eq!(options.password.as_ref().map(|secret| secret.expose_secret()), Some("open sesame"));
+    assert_eq!((options.port, options.timeout), (None, Duration::from_secs(15)));
+    assert!(!format!("{config:?} {settings:?}").contains("sesame"));
+    let plain = environment(&[("BELFRY__SMTP__PASSWORD", "open sesame")]);
+    let (_, settings) = Config::load_with_settings(&plain).expect("has no fault");
+    let shown =
+        settings.iter().find(|setting| setting.key == "smtp.password").map(|setting| setting.value.as_str());
+    assert_eq!(shown, Some("(set, not shown)"));
+    let both = environment(&[("BELFRY__SMTP__PASSWORD", "a"), ("BELFRY__SMTP__PASSWORD_FILE", "b")]);
+    assert!(Config::load(&both).is_err(), "one of them only");
+}
+
+#[test]
+fn a_relay_that_cannot_be_used_is_found_before_the_start() {
+    let found = |text: &str| {
+        let (_folder, sources) = file(&format!("[smtp]\n{text}"));
+        let config = Config::load(&sources).expect("has no fault");
+        let of_smtp = config.check().into_iter().filter(|finding| finding.key.starts_with("smtp."));
+        of_smtp.map(|finding| (finding.key, finding.weight)).collect::<Vec<_>>()
+    };
+    let (error, warning) = (Weight::Error, Weight::Warning);
+    assert_eq!(found(""), [], "e-mail need not be set up");
+    assert_eq!(found("from = \"a@b.example\""), [("smtp.host", warning)]);
+    assert_eq!(found("host = \"mail.b.example\""), [("smtp.from", error)]);
+    let with = |more: &str| found(&format!("host = \"mail.b.example\"\nfrom = \"a@b.example\"\n{more}"));
+    assert_eq!(with("tls = \"none\""), [("smtp.tls", warning)]);
+    let login = "username = \"u\"\npassword = \"p\"";
+    assert_eq!(with(&format!("tls = \"none\"\n{login}")), [("smtp.tls", error), ("smtp.tls", warning)]);
+    assert_eq!(with("tls = \"none\"\nusername = \"u\""), [("smtp.password", error), ("smtp.tls", warning)]);
+    assert_eq!(with("ca_file = \"nowhere.pem\""), [("smtp.ca_file", error)]);
+    let near = "host = \"localhost\"\ntls = \"none\"\nfrom = ";
+    assert_eq!(found(&format!("{near}\"a@b.example\"\n{login}")), [], "loopback is nobody else's");
+    assert_eq!(found(&format!("{near}\"shop\"")), [("smtp.from", error)]);
+    assert_eq!(found(&format!("{near}\"a@b.example\"\ntimeout = \"1s\"")), [("smtp.timeout", warning)]);
+}
+
+#[test]
+fn an_unknown_protection_of_the_line_is_a_fault() {
+    let faults = faults_of_file("[smtp]\ntls = \"ssl\"\nport = 70000");
+    assert!(faults.contains("expected \"starttls\", \"tls\" or \"none\""), "{faults}");
+    assert!(faults.contains("`smtp.port` is `70000`; expected a port from 1 to 65535"), "{faults}");
+}
