@@ -5,13 +5,14 @@ mod form;
 mod layers;
 mod push;
 mod sections;
+mod smtp;
 mod tables;
 
 pub use crate::auth::{ApiKeyOptions, ApiKeySecret, PublicKeyOptions, Scope};
 pub use check::{Finding, Weight};
 pub use sections::{
     Apns, Auth, Bus, BusUrl, Database, DatabaseUrl, Drain, Fallback, Fcm, Inbox, Kinds, Limits, Live, Log,
-    LogFormat, Server,
+    LogFormat, Server, Smtp,
 };
 
 use crate::auth::{JwksOptions, SecretOptions, VerifierOptions};
@@ -348,7 +349,12 @@ fn shown(key: &str, found: &form::Found) -> String {
     use form::Found;
     let secret = matches!(
         key,
-        "auth.jwt_secret" | "auth.jwt_public_keys" | "api_keys" | "fcm.service_account" | "apns.key" | "smtp.password"
+        "auth.jwt_secret"
+            | "auth.jwt_public_keys"
+            | "api_keys"
+            | "fcm.service_account"
+            | "apns.key"
+            | "smtp.password"
     );
     match found {
         _ if secret && !found.is_empty() => "(set, not shown)".to_owned(),

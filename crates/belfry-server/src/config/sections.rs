@@ -4,7 +4,7 @@ use super::form::{self, Form};
 use super::layers::Reader;
 use super::tables;
 use crate::auth::PublicKeyOptions;
-use belfry_channels::email::{SmtpOptions, SmtpTls};
+use belfry_channels::email::SmtpTls;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -301,28 +301,6 @@ sections! {
         format: LogFormat = form::LOG_FORMAT;
         /// From which level on, as a filter.
         level: String = form::LOG_LEVEL;
-    }
-}
-
-impl Smtp {
-    /// How to reach the relay; `None`: there is no e-mail.
-    pub fn options(&self) -> Option<SmtpOptions> {
-        let host = self.host.clone()?;
-        let from = self.from.clone().unwrap_or_default();
-        Some(SmtpOptions {
-            port: (self.port != 0).then_some(self.port),
-            tls: self.tls,
-            ca_file: self.ca_file.clone(),
-            username: self.username.clone(),
-            password: self.password.clone(),
-            reply_to: self.reply_to.clone(),
-            return_path: self.return_path.clone(),
-            message_id_domain: self.message_id_domain.clone(),
-            hello_name: self.hello_name.clone(),
-            connections_max: self.connections_max,
-            timeout: self.timeout,
-            ..SmtpOptions::new(host, from)
-        })
     }
 }
 
