@@ -23,14 +23,14 @@ pub(super) struct Words {
 pub(super) static ENGLISH: Words = Words {
     lang: "en",
     dir: "ltr",
-    ask_title: "Stop these e-mails?",
-    ask_text: "You will get no more e-mails about {category}.",
+    ask_title: "Stop these e‑mails?",
+    ask_text: "You will get no more e‑mails about {category}.",
     button: "Unsubscribe",
     done_title: "You are unsubscribed",
-    done_text: "You get no more e-mails about {category}.",
-    note: "Other e-mails and notifications stay as they are. You can change this at any time in your settings.",
+    done_text: "You get no more e‑mails about {category}.",
+    note: "Other e‑mails and notifications stay as they are. You can change this at any time in your settings.",
     forged_title: "This link does not work",
-    forged_text: "It is not complete, or it was changed. Open it again from the e-mail, or copy the whole address.",
+    forged_text: "It is not complete, or it was changed. Open it again from the e‑mail, or copy the whole address.",
 };
 
 /// Every language.
@@ -40,27 +40,27 @@ pub(super) static ALL: [&Words; 9] =
 static GERMAN: Words = Words {
     lang: "de",
     dir: "ltr",
-    ask_title: "Diese E-Mails abbestellen?",
-    ask_text: "Sie erhalten dann keine E-Mails mehr zu {category}.",
+    ask_title: "Diese E‑Mails abbestellen?",
+    ask_text: "Sie erhalten dann keine E‑Mails mehr zu {category}.",
     button: "Abbestellen",
     done_title: "Abbestellt",
-    done_text: "Sie erhalten keine E-Mails mehr zu {category}.",
-    note: "Andere E-Mails und Benachrichtigungen bleiben, wie sie sind. In Ihren Einstellungen können Sie das jederzeit ändern.",
+    done_text: "Sie erhalten keine E‑Mails mehr zu {category}.",
+    note: "Andere E‑Mails und Benachrichtigungen bleiben, wie sie sind. In Ihren Einstellungen können Sie das jederzeit ändern.",
     forged_title: "Dieser Link funktioniert nicht",
-    forged_text: "Er ist unvollständig oder wurde verändert. Öffnen Sie ihn noch einmal aus der E-Mail, oder kopieren Sie die ganze Adresse.",
+    forged_text: "Er ist unvollständig oder wurde verändert. Öffnen Sie ihn noch einmal aus der E‑Mail, oder kopieren Sie die ganze Adresse.",
 };
 
 static FRENCH: Words = Words {
     lang: "fr",
     dir: "ltr",
-    ask_title: "Ne plus recevoir ces e-mails\u{a0}?",
-    ask_text: "Vous ne recevrez plus d’e-mails concernant {category}.",
+    ask_title: "Ne plus recevoir ces e‑mails\u{a0}?",
+    ask_text: "Vous ne recevrez plus d’e‑mails concernant {category}.",
     button: "Se désabonner",
     done_title: "Vous êtes désabonné(e)",
-    done_text: "Vous ne recevez plus d’e-mails concernant {category}.",
-    note: "Les autres e-mails et notifications ne changent pas. Vous pouvez modifier ce choix à tout moment dans vos paramètres.",
+    done_text: "Vous ne recevez plus d’e‑mails concernant {category}.",
+    note: "Les autres e‑mails et notifications ne changent pas. Vous pouvez modifier ce choix à tout moment dans vos paramètres.",
     forged_title: "Ce lien ne fonctionne pas",
-    forged_text: "Il est incomplet ou a été modifié. Ouvrez-le à nouveau depuis l’e-mail, ou copiez l’adresse entière.",
+    forged_text: "Il est incomplet ou a été modifié. Ouvrez-le à nouveau depuis l’e‑mail, ou copiez l’adresse entière.",
 };
 
 static SPANISH: Words = Words {
@@ -79,53 +79,53 @@ static SPANISH: Words = Words {
 static ITALIAN: Words = Words {
     lang: "it",
     dir: "ltr",
-    ask_title: "Non ricevere più queste e-mail?",
-    ask_text: "Non riceverà più e-mail su {category}.",
+    ask_title: "Non ricevere più queste e‑mail?",
+    ask_text: "Non riceverà più e‑mail su {category}.",
     button: "Annulla l’iscrizione",
     done_title: "Iscrizione annullata",
-    done_text: "Non riceve più e-mail su {category}.",
-    note: "Le altre e-mail e notifiche restano come sono. Può cambiare la scelta in qualsiasi momento nelle impostazioni.",
+    done_text: "Non riceve più e‑mail su {category}.",
+    note: "Le altre e‑mail e notifiche restano come sono. Può cambiare la scelta in qualsiasi momento nelle impostazioni.",
     forged_title: "Questo link non funziona",
-    forged_text: "È incompleto o è stato modificato. Lo apra di nuovo dall’e-mail o copi l’intero indirizzo.",
+    forged_text: "È incompleto o è stato modificato. Lo apra di nuovo dall’e‑mail o copi l’intero indirizzo.",
 };
 
 static PORTUGUESE: Words = Words {
     lang: "pt",
     dir: "ltr",
-    ask_title: "Deixar de receber estes e-mails?",
-    ask_text: "Não receberá mais e-mails sobre {category}.",
+    ask_title: "Deixar de receber estes e‑mails?",
+    ask_text: "Não receberá mais e‑mails sobre {category}.",
     button: "Cancelar a subscrição",
     done_title: "Subscrição cancelada",
-    done_text: "Já não recebe e-mails sobre {category}.",
-    note: "Os outros e-mails e notificações ficam como estão. Pode alterar esta escolha a qualquer momento nas definições.",
+    done_text: "Já não recebe e‑mails sobre {category}.",
+    note: "Os outros e‑mails e notificações ficam como estão. Pode alterar esta escolha a qualquer momento nas definições.",
     forged_title: "Este link não funciona",
-    forged_text: "Está incompleto ou foi alterado. Abra-o de novo a partir do e-mail ou copie o endereço inteiro.",
+    forged_text: "Está incompleto ou foi alterado. Abra-o de novo a partir do e‑mail ou copie o endereço inteiro.",
 };
 
 static DUTCH: Words = Words {
     lang: "nl",
     dir: "ltr",
-    ask_title: "Deze e-mails stoppen?",
-    ask_text: "U ontvangt dan geen e-mails meer over {category}.",
+    ask_title: "Deze e‑mails stoppen?",
+    ask_text: "U ontvangt dan geen e‑mails meer over {category}.",
     button: "Afmelden",
     done_title: "U bent afgemeld",
-    done_text: "U ontvangt geen e-mails meer over {category}.",
-    note: "Andere e-mails en meldingen blijven zoals ze zijn. U kunt dit altijd wijzigen in uw instellingen.",
+    done_text: "U ontvangt geen e‑mails meer over {category}.",
+    note: "Andere e‑mails en meldingen blijven zoals ze zijn. U kunt dit altijd wijzigen in uw instellingen.",
     forged_title: "Deze link werkt niet",
-    forged_text: "Hij is niet volledig of is gewijzigd. Open hem opnieuw vanuit de e-mail, of kopieer het hele adres.",
+    forged_text: "Hij is niet volledig of is gewijzigd. Open hem opnieuw vanuit de e‑mail, of kopieer het hele adres.",
 };
 
 static POLISH: Words = Words {
     lang: "pl",
     dir: "ltr",
-    ask_title: "Nie otrzymywać tych e-maili?",
-    ask_text: "Nie będziesz już otrzymywać e-maili na temat: {category}.",
+    ask_title: "Nie otrzymywać tych e‑maili?",
+    ask_text: "Nie będziesz już otrzymywać e‑maili na temat: {category}.",
     button: "Wypisz mnie",
     done_title: "Wypisano",
-    done_text: "Nie otrzymujesz już e-maili na temat: {category}.",
-    note: "Pozostałe e-maile i powiadomienia się nie zmieniają. W ustawieniach możesz to zmienić w każdej chwili.",
+    done_text: "Nie otrzymujesz już e‑maili na temat: {category}.",
+    note: "Pozostałe e‑maile i powiadomienia się nie zmieniają. W ustawieniach możesz to zmienić w każdej chwili.",
     forged_title: "Ten link nie działa",
-    forged_text: "Jest niepełny lub został zmieniony. Otwórz go ponownie z e-maila albo skopiuj cały adres.",
+    forged_text: "Jest niepełny lub został zmieniony. Otwórz go ponownie z e‑maila albo skopiuj cały adres.",
 };
 
 static ARABIC: Words = Words {
