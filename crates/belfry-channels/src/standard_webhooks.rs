@@ -33,7 +33,7 @@ impl fmt::Debug for SigningSecret {
 /// What is wrong with a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "is no webhook secret: it needs `whsec_` and 24 to 64 bytes as base64, for example from `openssl rand -base64 32`"
+    "it is no webhook secret: that needs `whsec_` and 24 to 64 bytes as base64, for example from `openssl rand -base64 32`"
 )]
 pub struct BadSecret;
 

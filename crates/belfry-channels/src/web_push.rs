@@ -37,6 +37,8 @@ const TOPIC_CHARACTERS_MAX: usize = 32;
 const TTL_LONGEST: Duration = Duration::from_secs(28 * 86_400);
 /// One subscription may be what is throttled, so the others wait for no longer than this at once.
 const HOLD_MAX: SignedDuration = SignedDuration::from_mins(10);
+/// A push service to which no connection came about is left alone for so long.
+const HELD_UNREACHABLE: Duration = Duration::from_secs(10);
 /// Push services that are waited for at once; more only where every host is allowed.
 const HOLDS_MAX: usize = 1_024;
 
@@ -125,7 +127,7 @@ impl WebPush {
         let bad = |key| {
             SetupError::new(
                 key,
-                "is no private key: it needs 32 bytes as base64url, or PEM; `belfry vapid` makes one",
+                "it is no private key: it needs 32 bytes as base64url, or PEM; `belfry vapid` makes one",
             )
         };
         let mut keys =
@@ -204,8 +206,9 @@ impl WebPush {
             .time_to_live(now, self.ttl)
             .ok_or_else(|| SendError::new(Action::Rejected, "expired", "it expired before it was sent"))?;
         if let Some(left) = self.hold(&target.origin, now) {
-            let held = SendError::new(Action::Retry, "held", "its push service asked to wait");
-            return Err(held.with_wait(Some(left), RetryScope::Provider));
+            let held =
+                SendError::new(Action::Retry, "held", "its push service asked to wait, or did not answer");
+            return Err(held.with_wait(Some(left), RetryScope::Address));
         }
         let too_large =
             || SendError::new(Action::Rejected, "too-large", "not even its title fits into a push");
@@ -244,12 +247,16 @@ impl WebPush {
         if let Some(topic) = topic(&notice.tag) {
             request = request.header(TOPIC, topic);
         }
-        let failed = |failure: Failure| match (failure.into_error(), target.trust) {
-            // A stranger's certificate must not stop everybody's pushes.
-            (error, Trust::Anybody) if error.action == Action::Misconfigured => {
-                SendError { action: Action::Refused, alarm: false, scope: RetryScope::Address, ..error }
+        let failed = |failure: Failure| {
+            if matches!(failure, Failure::Unreachable(_)) {
+                self.put_on_hold(&target.origin, HELD_UNREACHABLE, now);
             }
-            (error, _) => error,
+            let error = failure.into_error();
+            // A stranger's certificate must not stop everybody's pushes.
+            let stranger = target.trust == Trust::Anybody && error.action == Action::Misconfigured;
+            let action = if stranger { Action::Refused } else { error.action };
+            // Who waits with it was decided here, by its origin; other push services have nothing to do with it.
+            SendError { action, alarm: error.alarm && !stranger, scope: RetryScope::Address, ..error }
         };
         exchange(request, now).await.map_err(failed)
     }
@@ -261,7 +268,7 @@ impl WebPush {
         let said = without_secrets(&said, &target.secrets.each_ref().map(String::as_str));
         let error = |action| {
             let error = SendError::new(action, row.reason, &said).with_status(answer.status);
-            error.with_wait(answer.retry_after, row.scope)
+            error.with_wait(answer.retry_after, RetryScope::Address)
         };
         match row.means {
             Means::Accepted => {
@@ -276,7 +283,7 @@ impl WebPush {
             }
             Means::Fail(Action::Gone) => Err(SendError { gone_at: Some(now), ..error(Action::Gone) }),
             Means::Fail(action) => {
-                if let Some(wait) = answer.retry_after.filter(|_| row.scope == RetryScope::Provider) {
+                if let Some(wait) = answer.retry_after.filter(|_| row.holds) {
                     self.put_on_hold(&target.origin, wait, now);
                 }
                 Err(error(action))

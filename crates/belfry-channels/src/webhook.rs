@@ -144,9 +144,9 @@ impl Webhook {
     /// Checks the settings.
     pub fn new(options: &WebhookOptions) -> Result<Self, SetupError> {
         let problem = |text: &str| SetupError::new("webhook.url", text);
-        let url = Url::parse(&options.url).map_err(|_| problem("is no absolute URL"))?;
+        let url = Url::parse(&options.url).map_err(|_| problem("it is no absolute URL"))?;
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-            return Err(problem("is no absolute URL"));
+            return Err(problem("it is no absolute URL"));
         };
         let guard = GuardOptions { private_hosts: vec![format!("{host}:{port}")], ..GuardOptions::default() };
         let guard = Guard::new(&guard, "webhook.url", "webhook.url")?;

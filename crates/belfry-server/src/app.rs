@@ -20,7 +20,7 @@ use crate::ways::breaker::BreakerRules;
 use crate::ways::{WayRules, Ways};
 use anyhow::Context;
 use axum::Router;
-use belfry_channels::Channel;
+use belfry_channels::{Channel, WebPush};
 use belfry_protocol::frame::ServerInfo;
 use belfry_store::{PageLimit, Store};
 use std::sync::Arc;
@@ -85,6 +85,7 @@ impl App {
             rules: Arc::new(session_rules(&config)),
             fanout_wake: Notify::new(),
             watch,
+            web_push: web_push(&config)?,
             ways: Ways::new(channels, way_rules(&config)),
             escalate_wake: Notify::new(),
             sends: Arc::new(Semaphore::new(config.fallback.sends_in_flight_max as usize)),
@@ -160,7 +161,21 @@ fn providers(config: &Config) -> anyhow::Result<Vec<Arc<dyn Channel>>> {
     if let Some(options) = config.apns.options() {
         ways.push(Arc::new(belfry_channels::Apns::new(options).context("`[apns]`")?));
     }
+    if let Some(web_push) = web_push(config)? {
+        ways.push(web_push);
+    }
+    if let Some(options) = config.smtp.options() {
+        ways.push(Arc::new(belfry_channels::email::Smtp::new(&options).context("`[smtp]`")?));
+    }
+    if let Some(options) = config.webhook.options() {
+        ways.push(Arc::new(belfry_channels::Webhook::new(&options).context("`[webhook]`")?));
+    }
     Ok(ways)
+}
+
+fn web_push(config: &Config) -> anyhow::Result<Option<Arc<WebPush>>> {
+    let options = config.web_push.options();
+    options.map(|options| Ok(Arc::new(WebPush::new(options).context("`[web_push]`")?))).transpose()
 }
 
 fn way_rules(config: &Config) -> WayRules {

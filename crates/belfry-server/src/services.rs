@@ -12,6 +12,7 @@ use crate::signed::Signer;
 use crate::tasks::Tasks;
 use crate::watch::Watch;
 use crate::ways::Ways;
+use belfry_channels::WebPush;
 use belfry_store::Store;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub struct Services {
     pub watch: Watch,
     /// The configured providers.
     pub ways: Ways,
+    /// Of them web push once more, for its key and for subscriptions that are registered.
+    pub web_push: Option<Arc<WebPush>>,
     /// There is something to send, or room to send it.
     pub escalate_wake: Notify,
     /// Calls to providers at once.

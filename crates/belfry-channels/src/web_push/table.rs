@@ -1,6 +1,6 @@
 //! What push services answer, and what it means.
 
-use crate::outcome::{Action, RetryScope};
+use crate::outcome::Action;
 use std::ops::RangeInclusive;
 
 /// What a row leads to.
@@ -29,12 +29,12 @@ pub(super) struct Row {
     /// Or this is its `errno` (Mozilla).
     pub(super) errnos: &'static [u64],
     pub(super) means: Means,
-    /// What waits when it says how long.
-    pub(super) scope: RetryScope,
+    /// When it says how long to wait, everything for this push service waits.
+    pub(super) holds: bool,
 }
 
 const fn row(reason: &'static str, statuses: RangeInclusive<u16>, means: Means) -> Row {
-    Row { reason, statuses, words: &[], errnos: &[], means, scope: RetryScope::Address }
+    Row { reason, statuses, words: &[], errnos: &[], means, holds: false }
 }
 
 /// The first row that fits counts. 5xx and silence never delete anything: an outage would empty the registry.
@@ -67,16 +67,16 @@ pub(super) static TABLE: &[Row] = &[
     },
     row("bad-request", 400..=400, Means::Fail(Action::Rejected)),
     // Windows says so when it wants less.
-    Row { scope: RetryScope::Provider, ..row("throttled", 406..=406, Means::Fail(Action::Retry)) },
+    Row { holds: true, ..row("throttled", 406..=406, Means::Fail(Action::Retry)) },
     row("timeout", 408..=408, Means::Fail(Action::Retry)),
     row("too-large", 413..=413, Means::Shrink),
     row("misdirected", 421..=421, Means::Fail(Action::Retry)),
     row("too-early", 425..=425, Means::Fail(Action::Retry)),
-    Row { scope: RetryScope::Provider, ..row("throttled", 429..=429, Means::Fail(Action::Retry)) },
+    Row { holds: true, ..row("throttled", 429..=429, Means::Fail(Action::Retry)) },
     row("bad-request", 400..=499, Means::Fail(Action::Rejected)),
     Row { errnos: &[202], ..row("unavailable", 503..=503, Means::Again) },
-    Row { scope: RetryScope::Provider, ..row("unavailable", 503..=503, Means::Fail(Action::Retry)) },
-    Row { scope: RetryScope::Provider, ..row("unavailable", 500..=599, Means::Fail(Action::Retry)) },
+    Row { holds: true, ..row("unavailable", 503..=503, Means::Fail(Action::Retry)) },
+    Row { holds: true, ..row("unavailable", 500..=599, Means::Fail(Action::Retry)) },
     row("unknown-answer", 0..=u16::MAX, Means::Fail(Action::Retry)),
 ];
 
@@ -219,11 +219,7 @@ mod tests {
     fn throttling_and_outages_wait_and_concern_the_whole_push_service() {
         for status in [406, 429, 500, 502, 503, 504, 599] {
             let row = find(status, b"");
-            assert_eq!(
-                (row.means, row.scope),
-                (Means::Fail(Action::Retry), RetryScope::Provider),
-                "{status}"
-            );
+            assert_eq!((row.means, row.holds), (Means::Fail(Action::Retry), true), "{status}");
         }
         assert_eq!(means(503, r#"{"errno":201}"#), Means::Fail(Action::Retry));
         assert_eq!(means(503, r#"{"errno":202}"#), Means::Again);

@@ -155,7 +155,7 @@ fn a_push_service_that_asks_to_wait_is_left_alone_and_the_others_are_not() {
     let error = conclude(&push, ENDPOINT, &answer(429, Some(30), "")).unwrap_err();
     assert_eq!(
         (error.action, error.retry_after, error.scope),
-        (Action::Retry, Some(Duration::from_secs(30)), RetryScope::Provider)
+        (Action::Retry, Some(Duration::from_secs(30)), RetryScope::Address)
     );
     let origin = "https://updates.push.services.mozilla.com";
     assert_eq!(push.hold(origin, at("2026-11-02T10:00:10Z")), Some(Duration::from_secs(20)));

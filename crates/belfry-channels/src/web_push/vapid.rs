@@ -115,18 +115,18 @@ pub fn check_subject(subject: &str) -> Result<(), &'static str> {
     };
     if subject.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',')) {
         return Err(
-            "has a space, a bracket or a comma in it, which Apple refuses; write \"mailto:push@example.com\"",
+            "it has a space, a bracket or a comma in it, which Apple refuses; write \"mailto:push@example.com\"",
         );
     }
     if let Some(mailbox) = subject.strip_prefix("mailto:") {
         return match mailbox.split_once('@') {
             Some((local, host)) if !local.is_empty() && !host.contains('@') && public(host) => Ok(()),
-            _ => Err("is no address that somebody outside could write to, which Apple refuses"),
+            _ => Err("it is no address that somebody outside could write to, which Apple refuses"),
         };
     }
     match Url::parse(subject) {
         Ok(url) if url.scheme() == "https" && url.host_str().is_some_and(public) => Ok(()),
-        _ => Err("must be `mailto:` and an address, or an `https:` URL"),
+        _ => Err("it must be `mailto:` and an address, or an `https:` URL"),
     }
 }
 

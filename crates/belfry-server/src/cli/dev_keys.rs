@@ -4,6 +4,7 @@ use super::failure::Failure;
 use crate::auth::{ApiKeyOptions, ApiKeySecret, ApiKeys, Scope};
 use crate::config::Config;
 use base64::Engine;
+use belfry_channels::VapidKey;
 use secrecy::{ExposeSecret, SecretString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ const DEV_KEY_NAME: &str = "dev";
 pub(crate) struct DevKeys {
     pub(crate) jwt_secret: SecretString,
     pub(crate) api_key: SecretString,
+    /// Of the key pair that browsers subscribe with.
+    pub(crate) vapid_private_key: SecretString,
 }
 
 #[derive(serde::Deserialize)]
@@ -29,6 +32,8 @@ pub(crate) struct DevKeys {
 struct KeysFile {
     jwt_secret: SecretString,
     api_key: SecretString,
+    /// Earlier versions made none.
+    vapid_private_key: Option<SecretString>,
 }
 
 impl DevKeys {
@@ -40,12 +45,17 @@ impl DevKeys {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unusable(&path, &error)),
         };
-        let KeysFile { jwt_secret, api_key } = toml::from_str(&text).map_err(|_| {
+        let KeysFile { jwt_secret, api_key, vapid_private_key } = toml::from_str(&text).map_err(|_| {
             // The parser's own message would show a line of the file.
             Failure::failed(format!("`{}` cannot be read as keys", path.display()))
                 .remedy("delete it; `belfry dev` then makes new ones")
         })?;
-        Ok(Some(Self { jwt_secret, api_key }))
+        if let Some(vapid_private_key) = vapid_private_key {
+            return Ok(Some(Self { jwt_secret, api_key, vapid_private_key }));
+        }
+        let keys = Self { jwt_secret, api_key, vapid_private_key: VapidKey::generate().private_key() };
+        write_secret(&path, &keys.text()).map_err(|error| unusable(&path, &error))?;
+        Ok(Some(keys))
     }
 
     /// The keys of this data folder, made where there are none. Only the owner may read the files.
@@ -58,7 +68,11 @@ impl DevKeys {
                 keys
             }
             None => {
-                let keys = Self { jwt_secret: random_secret().into(), api_key: ApiKeys::generate().key };
+                let keys = Self {
+                    jwt_secret: random_secret().into(),
+                    api_key: ApiKeys::generate().key,
+                    vapid_private_key: VapidKey::generate().private_key(),
+                };
                 write_secret(&path, &keys.text()).map_err(|error| unusable(&path, &error))?;
                 keys
             }
@@ -79,6 +93,9 @@ impl DevKeys {
         if auth.jwt_secret.is_none() && auth.jwt_public_keys.is_empty() && auth.jwks_url.is_none() {
             auth.jwt_secret = Some(self.jwt_secret.clone());
         }
+        if config.web_push.private_key.is_none() {
+            config.web_push.private_key = Some(self.vapid_private_key.clone());
+        }
         if !config.api_keys.iter().any(|key| key.name == DEV_KEY_NAME) {
             config.api_keys.push(ApiKeyOptions {
                 name: DEV_KEY_NAME.to_owned(),
@@ -91,9 +108,10 @@ impl DevKeys {
     fn text(&self) -> String {
         format!(
             "# Made by `belfry dev`, for development only. Delete this file to get new keys.\n\
-             jwt_secret = \"{}\"\napi_key = \"{}\"\n",
+             jwt_secret = \"{}\"\napi_key = \"{}\"\nvapid_private_key = \"{}\"\n",
             self.jwt_secret.expose_secret(),
-            self.api_key.expose_secret()
+            self.api_key.expose_secret(),
+            self.vapid_private_key.expose_secret()
         )
     }
 }
@@ -199,6 +217,21 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_of_an_earlier_version_gets_a_key_pair_for_browsers_and_keeps_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(KEYS_FILE);
+        std::fs::write(&path, "jwt_secret = \"old secret\"\napi_key = \"old key\"\n").unwrap();
+        let made = DevKeys::read(folder.path()).unwrap().unwrap();
+        assert_eq!(made.jwt_secret.expose_secret(), "old secret");
+        let kept = DevKeys::read(folder.path()).unwrap().unwrap();
+        assert_eq!(made.vapid_private_key.expose_secret(), kept.vapid_private_key.expose_secret());
+        assert!(VapidKey::parse(&kept.vapid_private_key).is_some());
+        let mut config = Config::default();
+        kept.apply(&mut config);
+        assert!(config.web_push.options().is_some());
+    }
+
+    #[test]
     fn a_damaged_file_is_refused_without_showing_it() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(KEYS_FILE), "jwt_secret = \"hunter2").unwrap();
@@ -212,5 +245,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keys = DevKeys::read_or_make(folder.path()).unwrap();
         assert!(!format!("{keys:?}").contains(keys.api_key.expose_secret()));
+        assert!(!format!("{keys:?}").contains(keys.vapid_private_key.expose_secret()));
     }
 }

@@ -19,6 +19,7 @@ mod store;
 mod tail;
 mod token;
 mod trace;
+mod vapid;
 
 pub use failure::{Exit, Failure};
 
@@ -60,6 +61,8 @@ enum Command {
     /// API keys of back ends
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
+    /// The key pair that browsers subscribe to pushes with
+    Vapid(vapid::Vapid),
     /// Print the configuration in force and what should be put right
     CheckConfig,
     /// Check configuration, disk, machine and server
@@ -127,6 +130,7 @@ async fn dispatch(cli: Cli, out: &mut Out) -> Result<(), Failure> {
         Command::Revoke(arguments) => revoke::run(arguments, &common, now.at, out).await,
         Command::Types(arguments) => kinds::types(arguments, &common, out),
         Command::ApiKey(command) => api_key::run(command, out),
+        Command::Vapid(arguments) => vapid::run(arguments, &common, out),
         Command::CheckConfig => check_config::run(&common.sources(Vec::new()), out),
         Command::Doctor(arguments) => Box::pin(doctor::run(arguments, &common, now, out)).await,
         Command::Migrate => store::migrate(&common, now, out).await,

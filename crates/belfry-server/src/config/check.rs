@@ -72,6 +72,8 @@ impl Config {
         self.check_smtp(&mut findings);
         self.check_parts(&mut findings);
         self.check_channels(&mut findings);
+        self.check_web_push(&mut findings);
+        self.check_webhook(&mut findings);
         findings.0.sort_by_key(|finding| finding.weight);
         findings.0
     }
@@ -100,6 +102,7 @@ impl Config {
         let refusals = [
             self.fcm.options().and_then(|options| belfry_channels::Fcm::new(options).err()),
             self.apns.options().and_then(|options| belfry_channels::Apns::new(options).err()),
+            self.webhook.options().and_then(|options| belfry_channels::Webhook::new(&options).err()),
         ];
         for belfry_channels::SetupError { key, problem } in refusals.into_iter().flatten() {
             findings.error(key, problem, "");
@@ -118,6 +121,62 @@ impl Config {
                 "apns.key",
                 "it is empty, so nothing is pushed through APNs",
                 "set `apns.key_file`, or leave the whole section empty",
+            );
+        }
+    }
+
+    fn check_web_push(&self, findings: &mut Findings) {
+        let push = &self.web_push;
+        let Some(options) = push.options() else {
+            if push.subject.is_some() || !push.old_private_keys.is_empty() {
+                findings.warning(
+                    "web_push.private_key",
+                    "it is empty, so nothing is pushed to browsers",
+                    "`belfry vapid` makes a key pair",
+                );
+            }
+            return;
+        };
+        if let Err(belfry_channels::SetupError { key, problem }) = belfry_channels::WebPush::new(options) {
+            findings.error(key, problem, "");
+        }
+        if self.mode == Mode::Serve && push.subject.is_none() {
+            findings.error(
+                "web_push.subject",
+                "a push service could not tell anybody that something is wrong, and Apple takes nothing without it",
+                "write for example \"mailto:push@example.com\"",
+            );
+        }
+        if self.mode == Mode::Serve && !push.private_hosts.is_empty() {
+            findings.warning(
+                "web_push.private_hosts",
+                "whoever registers a device can make this server call these hosts",
+                "leave it empty outside of development",
+            );
+        }
+    }
+
+    fn check_webhook(&self, findings: &mut Findings) {
+        let hook = &self.webhook;
+        if hook.url.is_some() && hook.secret.is_none() {
+            findings.error(
+                "webhook.secret",
+                "without it the application could not tell who posts",
+                "use `whsec_` and the output of `openssl rand -base64 32`",
+            );
+        }
+        if hook.url.is_none() && hook.secret.is_some() {
+            findings.warning(
+                "webhook.url",
+                "it is empty, so nothing is posted",
+                "name the application's endpoint",
+            );
+        }
+        if hook.url.as_deref().is_some_and(|url| !is_private_transport(url)) {
+            findings.warning(
+                "webhook.url",
+                "notices travel in clear text",
+                "use https, unless the network in between is yours alone",
             );
         }
     }

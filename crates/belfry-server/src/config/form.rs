@@ -314,6 +314,12 @@ pub(super) const SECRET: Form<Option<SecretString>> = Form {
     read: |raw| Ok(Some(raw.text()?).filter(|text| !text.is_empty()).map(SecretString::from)),
 };
 
+pub(super) const SECRETS: Form<Vec<SecretString>> = Form {
+    expected: "a list of texts",
+    secret: true,
+    read: |raw| Ok((TEXTS.read)(raw)?.into_iter().map(SecretString::from).collect()),
+};
+
 pub(super) const CLAIMS: Form<BTreeMap<String, serde_json::Value>> =
     form("a table of claims like { type = \"access\" } with texts, whole numbers, true or false", |raw| {
         let claim = |(name, value): (String, Value)| match value {

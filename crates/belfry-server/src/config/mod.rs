@@ -12,7 +12,7 @@ pub use crate::auth::{ApiKeyOptions, ApiKeySecret, PublicKeyOptions, Scope};
 pub use check::{Finding, Weight};
 pub use sections::{
     Apns, Auth, Bus, BusUrl, Database, DatabaseUrl, Drain, Fallback, Fcm, Inbox, Kinds, Limits, Live, Log,
-    LogFormat, Server, Smtp,
+    LogFormat, Server, Smtp, WebPush, Webhook,
 };
 
 use crate::auth::{JwksOptions, SecretOptions, VerifierOptions};
@@ -46,6 +46,10 @@ pub struct Config {
     pub fcm: Fcm,
     /// Push by Apple.
     pub apns: Apns,
+    /// Push to browsers.
+    pub web_push: WebPush,
+    /// The application's endpoint.
+    pub webhook: Webhook,
     /// Limits.
     pub limits: Limits,
     /// What stays in an inbox.
@@ -249,6 +253,8 @@ impl Config {
             live: Live::read(reader),
             fcm: Fcm::read(reader),
             apns: Apns::read(reader),
+            web_push: WebPush::read(reader),
+            webhook: Webhook::read(reader),
             limits: Limits::read(reader),
             inbox: Inbox::read(reader),
             fallback: Fallback::read(reader),
@@ -265,12 +271,26 @@ impl Config {
             ("fcm.service_account_file", &self.fcm.service_account_file, &mut self.fcm.service_account),
             ("apns.key_file", &self.apns.key_file, &mut self.apns.key),
             ("smtp.password_file", &self.smtp.password_file, &mut self.smtp.password),
+            ("web_push.private_key_file", &self.web_push.private_key_file, &mut self.web_push.private_key),
+            ("webhook.secret_file", &self.webhook.secret_file, &mut self.webhook.secret),
         ];
         for (key, path, secret) in files {
             let Some(path) = path else { continue };
             match tables::read_secret(path) {
                 Ok(text) => *secret = Some(text.into()),
                 Err(reason) => reader.fault(key, format!("the secret of `{key}` {reason}")),
+            }
+        }
+        let (push, hook) = (&mut self.web_push, &mut self.webhook);
+        let lists = [
+            ("web_push.old_private_keys_file", &push.old_private_keys_file, &mut push.old_private_keys),
+            ("webhook.old_secrets_file", &hook.old_secrets_file, &mut hook.old_secrets),
+        ];
+        for (key, path, secrets) in lists {
+            let Some(path) = path else { continue };
+            match tables::read_secrets(path) {
+                Ok(texts) => *secrets = texts,
+                Err(reason) => reader.fault(key, format!("the secrets of `{key}` {reason}")),
             }
         }
     }
@@ -355,6 +375,10 @@ fn shown(key: &str, found: &form::Found) -> String {
             | "fcm.service_account"
             | "apns.key"
             | "smtp.password"
+            | "web_push.private_key"
+            | "web_push.old_private_keys"
+            | "webhook.secret"
+            | "webhook.old_secrets"
     );
     match found {
         _ if secret && !found.is_empty() => "(set, not shown)".to_owned(),

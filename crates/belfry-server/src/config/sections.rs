@@ -207,6 +207,46 @@ sections! {
         /// Trusted certificates.
         ca_file: Option<PathBuf> = form::OPTIONAL_PATH;
     }
+    /// Browsers.
+    WebPush "web_push" {
+        /// base64url or PEM; filled from the file where that is set.
+        private_key: Option<SecretString> = form::SECRET;
+        /// Holds the key.
+        private_key_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Of subscriptions made before; filled from the file where that is set.
+        old_private_keys: Vec<SecretString> = form::SECRETS;
+        /// Holds them.
+        old_private_keys_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Whom a push service writes to.
+        subject: Option<String> = form::OPTIONAL_TEXT;
+        /// How long it keeps trying.
+        ttl: Duration = form::DURATION;
+        /// Where a click leads.
+        default_link: Option<String> = form::OPTIONAL_URL;
+        /// Beside the known push services.
+        allowed_hosts: Vec<String> = form::TEXTS;
+        /// For development.
+        private_hosts: Vec<String> = form::TEXTS;
+        /// Trusted certificates.
+        ca_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// For the doctor.
+        probe_urls: Vec<String> = form::TEXTS;
+    }
+    /// The application's endpoint.
+    Webhook "webhook" {
+        /// Where notices are posted.
+        url: Option<String> = form::OPTIONAL_URL;
+        /// Signs; filled from the file where that is set.
+        secret: Option<SecretString> = form::SECRET;
+        /// Holds the secret.
+        secret_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Sign as well; filled from the file where that is set.
+        old_secrets: Vec<SecretString> = form::SECRETS;
+        /// Holds them.
+        old_secrets_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Trusted certificates.
+        ca_file: Option<PathBuf> = form::OPTIONAL_PATH;
+    }
     /// Limits.
     Limits "limits" {
         /// Live connections of the node.

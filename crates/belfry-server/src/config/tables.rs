@@ -2,6 +2,7 @@
 
 use super::form::{Form, Raw, Wrong};
 use crate::auth::{ApiKeyOptions, ApiKeySecret, PublicKeyOptions, Scope};
+use secrecy::SecretString;
 use std::path::Path;
 use toml::Value;
 
@@ -69,6 +70,13 @@ pub(super) fn read_secret(path: &Path) -> Result<String, String> {
         "" => Err(format!("is empty in `{}`", path.display())),
         text => Ok(text.to_owned()),
     }
+}
+
+/// The lines of a file that holds several secrets.
+pub(super) fn read_secrets(path: &Path) -> Result<Vec<SecretString>, String> {
+    let text = read_secret(path)?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.map(SecretString::from).collect())
 }
 
 /// What a public key may be for.

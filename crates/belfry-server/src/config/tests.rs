@@ -435,6 +435,61 @@ fn what_a_push_service_would_refuse_at_the_start_is_told_by_its_key() {
 }
 
 #[test]
+fn what_browsers_and_the_application_could_not_be_reached_with_is_told_by_its_key() {
+    let private_key = || Some(belfry_channels::VapidKey::generate().private_key());
+    let secret = belfry_channels::standard_webhooks::SigningSecret::generate;
+    let findings = [
+        finding(|c| c.web_push.private_key = private_key()),
+        finding(|c| c.web_push.subject = Some("mailto:push@example.com".to_owned())),
+        finding(|c| {
+            c.web_push.private_key = private_key();
+            c.web_push.subject = Some("mailto: <push@example.com>".to_owned());
+        }),
+        finding(|c| {
+            c.web_push.private_key = private_key();
+            c.web_push.subject = Some("https://example.com".to_owned());
+            c.web_push.private_hosts = vec!["localhost:9000".to_owned()];
+        }),
+        finding(|c| c.webhook.url = Some("https://app.example.com/belfry".to_owned())),
+        finding(|c| c.webhook.secret = Some(secret())),
+        finding(|c| {
+            c.webhook.url = Some("http://app:3000/belfry".to_owned());
+            c.webhook.secret = Some(secret());
+        }),
+        finding(|c| {
+            c.webhook.url = Some("http://127.0.0.1:3000/belfry".to_owned());
+            c.webhook.secret = Some("hunter2".into());
+        }),
+    ];
+    insta::assert_snapshot!(findings.join("\n"), @r#"
+    Error `web_push.subject`: a push service could not tell anybody that something is wrong, and Apple takes nothing without it; write for example "mailto:push@example.com"
+    Warning `web_push.private_key`: it is empty, so nothing is pushed to browsers; `belfry vapid` makes a key pair
+    Error `web_push.subject`: it has a space, a bracket or a comma in it, which Apple refuses; write "mailto:push@example.com"
+    Warning `web_push.private_hosts`: whoever registers a device can make this server call these hosts; leave it empty outside of development
+    Error `webhook.secret`: without it the application could not tell who posts; use `whsec_` and the output of `openssl rand -base64 32`
+    Warning `webhook.url`: it is empty, so nothing is posted; name the application's endpoint
+    Warning `webhook.url`: notices travel in clear text; use https, unless the network in between is yours alone
+    Error `webhook.secret`: it is no webhook secret: that needs `whsec_` and 24 to 64 bytes as base64, for example from `openssl rand -base64 32`
+    "#);
+}
+
+#[test]
+fn lists_of_secrets_are_read_from_files_and_never_shown() {
+    let text = "[web_push]\nprivate_key = \"hunter2\"\nold_private_keys_file = \"old.txt\"\n\
+                [webhook]\nurl = \"https://app.example.com\"\nsecret = \"hunter2\"\nold_secrets = [\"hunter2\"]\n";
+    let (folder, sources) = file(text);
+    std::fs::write(folder.path().join("old.txt"), "hunter2\n\n  hunter22 \n").unwrap();
+    let (config, settings) = Config::load_with_settings(&sources).unwrap();
+    let old: Vec<_> = config.web_push.old_private_keys.iter().map(ExposeSecret::expose_secret).collect();
+    assert_eq!(old, ["hunter2", "hunter22"]);
+    let options = config.webhook.options().unwrap();
+    assert_eq!(options.old_secrets[0].expose_secret(), "hunter2");
+    let printed = format!("{config:?} {settings:?} {:?}", config.check());
+    assert!(!printed.contains("hunter2"), "{printed}");
+    assert!(Config::default().web_push.options().is_none() && Config::default().webhook.options().is_none());
+}
+
+#[test]
 fn the_secrets_of_push_services_are_read_from_files_and_never_shown() {
     let (folder, sources) =
         file("[fcm]\nservice_account_file = \"account.json\"\n[apns]\nkey = \"hunter2\"\n");

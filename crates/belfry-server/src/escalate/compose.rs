@@ -175,12 +175,14 @@ fn texts<'a>(
     };
     let input = input(locale.unwrap_or(house.default_locale), Some(facts));
     let Ok(own) = kind.render(&input) else { return stored };
+    // Where the publisher spoke for itself, the kind's HTML would say something else.
+    let ours = plain.title == content.title && plain.body == content.body;
     Texts {
         title: if plain.title == content.title { Cow::Owned(own.title) } else { stored.title },
         body: if plain.body == content.body { own.body.map(Cow::Owned) } else { stored.body },
         actions: if plain.actions == content.actions { Cow::Owned(own.actions) } else { stored.actions },
         // A template that fails on this data does not keep the mail in: the default layout takes its place.
-        html: if mail { kind.html(&input).ok().flatten() } else { None },
+        html: if mail && ours { kind.html(&input).ok().flatten() } else { None },
     }
 }
 

@@ -123,6 +123,7 @@ async fn resume(
 ) -> Result<(), StoreError> {
     let kinds = services.kinds.snapshot();
     let house = house(services, &kinds);
+    let webhook = services.config.webhook.url.as_deref();
     let mut gone = Vec::new();
     for leg in legs {
         let told: Vec<Told<'_>> = std::iter::once(&leg.delivery)
@@ -132,7 +133,7 @@ async fn resume(
         let to = people.get(&leg.delivery.user);
         let device =
             to.and_then(|to| to.devices.iter().find(|device| Some(&device.id) == leg.device.as_ref()));
-        let address = to.and_then(|to| address(leg.channel, to, device));
+        let address = to.and_then(|to| address(leg.channel, to, device, webhook));
         let notice = to.and_then(|to| compose::notice(&house, &told, to, device, leg.tag.clone()));
         match (address, notice) {
             (Some(address), Some(notice)) if address.provider() == leg.provider => {
@@ -159,11 +160,16 @@ async fn resume(
     Ok(())
 }
 
-fn address(channel: Channel, to: &Recipient, device: Option<&DeviceRow>) -> Option<Address> {
+fn address(
+    channel: Channel,
+    to: &Recipient,
+    device: Option<&DeviceRow>,
+    webhook: Option<&str>,
+) -> Option<Address> {
     match channel {
         Channel::Push => device.and_then(compose::push_address),
         Channel::Email => compose::mail_address(to),
-        Channel::Webhook => None,
+        Channel::Webhook => webhook.map(|url| Address::Webhook { url: url.to_owned() }),
         Channel::Live => None,
     }
 }
@@ -422,7 +428,10 @@ fn begin(
     };
     let targets: Vec<(Option<&DeviceRow>, Address)> = match step.channel {
         Channel::Push => pushable(services, to).map(|(device, address)| (Some(device), address)).collect(),
-        channel => address(channel, to, None).map(|address| (None, address)).into_iter().collect(),
+        channel => address(channel, to, None, services.config.webhook.url.as_deref())
+            .map(|address| (None, address))
+            .into_iter()
+            .collect(),
     };
     let told: Vec<Told<'_>> =
         bundle.iter().map(|one| Told { id: one.delivery.id, content: &one.delivery.content }).collect();

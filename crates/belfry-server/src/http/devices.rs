@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use belfry_channels::BadSubscription;
 use belfry_protocol::device::{
     DeviceBody, Devices, ENDPOINT_BYTES_MAX, PushAddress, SubscriptionKeys, TOKEN_BYTES_MAX, UserDevices,
 };
@@ -52,6 +53,7 @@ pub(super) async fn put_device(
 ) -> Result<Answer, Refusal> {
     let body: DeviceBody = body::json(&headers, body, limit(&services)).await?;
     check(&body)?;
+    check_subscription(&services, &body.address)?;
     let (registering, user) = (Arc::clone(&services), person.user().clone());
     let device = new_device(&id, body);
     let work = async move { registering.store.put_device(&user, device, clock::now().unix_ms()).await };
@@ -213,6 +215,24 @@ fn bundle_id(topic: &str) -> Result<(), String> {
         return Ok(());
     }
     Err("must be a bundle id such as `com.example.app`".to_owned())
+}
+
+/// What only the way out itself knows: whether it may call that endpoint, and has the key of that subscription.
+fn check_subscription(services: &Services, address: &PushAddress) -> Result<(), Refusal> {
+    let (Some(web_push), PushAddress::WebPush { endpoint, keys, vapid_key_id }) =
+        (&services.web_push, address)
+    else {
+        return Ok(());
+    };
+    let checked = web_push.check_subscription(endpoint, &keys.p256dh, &keys.auth, vapid_key_id.as_deref());
+    checked.map_err(|fault| {
+        let pointer = match fault {
+            BadSubscription::Endpoint(_) => "/endpoint",
+            BadSubscription::Keys(_) => "/keys",
+            BadSubscription::UnknownKey => "/vapid_key_id",
+        };
+        Refusal::new(ErrorCode::FieldInvalid, fault.to_string()).at(pointer, fault.to_string())
+    })
 }
 
 /// Where the server would post to. The way out looks once more, at what the name resolves to.

@@ -12,13 +12,10 @@ use std::sync::Arc;
 
 /// The key that subscriptions are made with.
 pub(super) async fn read_key(State(services): State<Arc<Services>>, _: Person) -> Result<Answer, Refusal> {
-    let key = present_key(&services).ok_or_else(|| {
+    let web_push = services.web_push.as_ref().ok_or_else(|| {
         Refusal::new(ErrorCode::ProviderNotConfigured, "web push is not configured on this server")
     })?;
+    let key = web_push.key();
+    let key = WebPushKey { key: key.public_key().to_owned(), id: key.id().to_owned() };
     Ok(body::answer(StatusCode::OK, &key))
-}
-
-/// The present key; `None`: this server sends no web push.
-fn present_key(_services: &Services) -> Option<WebPushKey> {
-    None
 }

@@ -291,7 +291,7 @@ async fn a_push_service_that_asks_to_wait_is_waited_for_and_another_is_not() {
     let error = wired.refused(Act::wait(429, 30)).await;
     assert_eq!(
         (error.action, error.retry_after, error.scope),
-        (Action::Retry, Some(Duration::from_secs(30)), RetryScope::Provider)
+        (Action::Retry, Some(Duration::from_secs(30)), RetryScope::Address)
     );
     let second = wired.fake.subscribe(wired.push.key().public_key()).address(None);
     let error = wired.send_to(&second).await.unwrap_err();
@@ -327,6 +327,10 @@ async fn nobody_listening_is_an_outage_and_deletes_nothing() {
     let push = WebPush::new(WebPushOptions { guard, ..options(&wired.fake) }).unwrap();
     let error = within("an outcome", push.send(&notice(), &gone, now())).await.unwrap_err();
     assert_eq!((error.action, error.reason.as_str()), (Action::Retry, "unreachable"));
+    // It concerns this push service alone, which is left in peace for a while.
+    assert_eq!(error.scope, RetryScope::Address);
+    let error = within("an outcome", push.send(&notice(), &gone, now())).await.unwrap_err();
+    assert_eq!((error.reason.as_str(), error.retry_after), ("held", Some(Duration::from_secs(10))));
 }
 
 #[tokio::test]

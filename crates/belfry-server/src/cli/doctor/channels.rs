@@ -1,12 +1,13 @@
 //! Whether the providers accept our credentials. Nothing is sent to anybody.
 
 use super::Check;
-use crate::config::Config;
-use belfry_channels::{Action, Apns, Channel, Fcm, SendError, SetupError};
+use crate::config::{Config, Mode};
+use belfry_channels::{Action, Apns, Channel, Fcm, SendError, SetupError, WebPush, Webhook};
 use jiff::Timestamp;
 
 /// Where it is written what to do.
 const PUSH_GUIDE: &str = "see docs/guides/push.md";
+const WEBHOOK_GUIDE: &str = "see docs/guides/webhooks.md";
 
 /// One check for each provider that is configured.
 pub(super) async fn all(config: &Config, now: Timestamp) -> Vec<Check> {
@@ -16,6 +17,16 @@ pub(super) async fn all(config: &Config, now: Timestamp) -> Vec<Check> {
     }
     if let Some(options) = config.apns.options() {
         checks.push(channel("apns", Apns::new(options), now, PUSH_GUIDE).await);
+    }
+    if let Some(mut options) = config.web_push.options() {
+        if config.mode == Mode::Dev {
+            // Nobody who tries things out asked for calls to Google, Mozilla and Apple.
+            options.probe_urls.clear();
+        }
+        checks.push(channel("web push", WebPush::new(options), now, PUSH_GUIDE).await);
+    }
+    if let Some(options) = config.webhook.options() {
+        checks.push(channel("webhook", Webhook::new(&options), now, WEBHOOK_GUIDE).await);
     }
     checks
 }

@@ -113,8 +113,10 @@ fn a_kind_that_is_no_longer_declared_speaks_from_what_was_stored() {
 #[test]
 fn mail_has_the_kinds_own_html_and_data_cannot_bring_tags_into_it() {
     let kinds = kinds();
-    let notice = one(&house(&kinds), &content(ENGLISH, None), &ann(None));
-    assert_eq!(notice.html.as_deref(), Some("<p>&lt;b&gt;forum&lt;&#x2f;b&gt;</p>"));
+    let stored = content(ENGLISH, Some("Change your password"));
+    let html = |content: &Content| one(&house(&kinds), content, &ann(None)).html;
+    assert_eq!(html(&stored).as_deref(), Some("<p>&lt;b&gt;forum&lt;&#x2f;b&gt;</p>"));
+    assert_eq!(html(&content("Our own words", Some("Change your password"))), None);
 }
 
 #[test]
