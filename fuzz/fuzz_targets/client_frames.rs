@@ -519,7 +519,7 @@ impl World {
         let expires_at = Some(UnixMs(self.now.unix_ms().0 + digit(line) as i64 * 100_000));
         self.hints.push_back(match line.as_bytes()[0] {
             b's' => Signal::Settings(Arc::new(Settings { rev: 7, ..Settings::default() })),
-            b'n' => Signal::Renewed { expires_at, issued_at: Some(self.now.unix_ms()) },
+            b'n' => Signal::Renewed { expires_at, issued_at: Some(self.now.unix_ms()), kid: None },
             b'R' => Signal::Revoked(UnixMs(self.now.unix_ms().0 - digit(line) as i64 * 1_000)),
             b'D' => Signal::Drain {
                 reconnect_after_ms: 5,
