@@ -19,6 +19,7 @@ use reqwest::{Client, Url};
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use table::{Body, Then};
 
 /// For apps from the store and from TestFlight.
@@ -49,6 +50,29 @@ pub struct ApnsOptions {
     pub sandbox_url: String,
     /// Certificates that are trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// For one call, with its second tries.
+    pub timeout: Duration,
+}
+
+impl ApnsOptions {
+    /// The defaults for a key.
+    pub fn new(
+        key: SecretString,
+        key_id: impl Into<String>,
+        team_id: impl Into<String>,
+        topic: impl Into<String>,
+    ) -> Self {
+        Self {
+            key,
+            key_id: key_id.into(),
+            team_id: team_id.into(),
+            topic: topic.into(),
+            production_url: APNS_PRODUCTION_URL.to_owned(),
+            sandbox_url: APNS_SANDBOX_URL.to_owned(),
+            ca_file: None,
+            timeout: CALL_DEADLINE,
+        }
+    }
 }
 
 /// The way to iPhones, iPads, Macs and watches.
@@ -59,6 +83,7 @@ pub struct Apns {
     sandbox: Url,
     connector: Connector,
     connections: Mutex<Connections>,
+    timeout: Duration,
 }
 
 /// A client has one connection per service; another client opens another.
@@ -94,6 +119,7 @@ impl Apns {
             sandbox,
             connector,
             connections: Mutex::new(connections),
+            timeout: options.timeout,
         })
     }
 
@@ -377,7 +403,7 @@ impl Channel for Apns {
     ) -> BoxFuture<'a, Result<Receipt, SendError>> {
         async move {
             let send = self.send_notice(notice, address, now);
-            tokio::time::timeout(CALL_DEADLINE, send).await.unwrap_or_else(|_| Err(timed_out()))
+            tokio::time::timeout(self.timeout, send).await.unwrap_or_else(|_| Err(timed_out()))
         }
         .boxed()
     }
@@ -386,7 +412,7 @@ impl Channel for Apns {
         async move {
             let check = self.check_credentials(now);
             let timed_out = || timed_out().with_wait(None, RetryScope::Provider);
-            tokio::time::timeout(CALL_DEADLINE, check).await.unwrap_or_else(|_| Err(timed_out()))
+            tokio::time::timeout(self.timeout, check).await.unwrap_or_else(|_| Err(timed_out()))
         }
         .boxed()
     }

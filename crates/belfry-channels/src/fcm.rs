@@ -19,6 +19,7 @@ use reqwest::{Client, Url};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::time::Duration;
 use table::Body;
 
 /// Where FCM is.
@@ -43,6 +44,8 @@ pub struct FcmOptions {
     pub ca_file: Option<PathBuf>,
     /// The app's notification channel on Android; `None`: its default one.
     pub android_channel: Option<String>,
+    /// For one call, with its second try.
+    pub timeout: Duration,
 }
 
 impl FcmOptions {
@@ -55,6 +58,7 @@ impl FcmOptions {
             token_url: None,
             ca_file: None,
             android_channel: None,
+            timeout: CALL_DEADLINE,
         }
     }
 }
@@ -66,6 +70,7 @@ pub struct Fcm {
     send_url: Url,
     project: String,
     android_channel: Option<String>,
+    timeout: Duration,
 }
 
 impl std::fmt::Debug for Fcm {
@@ -100,6 +105,7 @@ impl Fcm {
             send_url: below(&base, &format!("/v1/projects/{project}/messages:send")),
             project,
             android_channel: options.android_channel,
+            timeout: options.timeout,
         })
     }
 
@@ -203,7 +209,7 @@ impl Channel for Fcm {
     ) -> BoxFuture<'a, Result<Receipt, SendError>> {
         async move {
             let send = self.send_notice(notice, address, now);
-            tokio::time::timeout(CALL_DEADLINE, send).await.unwrap_or_else(|_| Err(timed_out()))
+            tokio::time::timeout(self.timeout, send).await.unwrap_or_else(|_| Err(timed_out()))
         }
         .boxed()
     }
@@ -212,7 +218,7 @@ impl Channel for Fcm {
         async move {
             let message = json!({ "topic": CHECK_TOPIC, "notification": { "title": "Belfry" } });
             let body = json!({ "validate_only": true, "message": message }).to_string();
-            let check = tokio::time::timeout(CALL_DEADLINE, self.post(body, "", now)).await;
+            let check = tokio::time::timeout(self.timeout, self.post(body, "", now)).await;
             check.unwrap_or_else(|_| Err(timed_out().with_wait(None, RetryScope::Provider)))?;
             let (email, project) = (&self.oauth.account().email, &self.project);
             Ok(format!("FCM lets {email} send for the project {project}"))
@@ -234,7 +240,7 @@ pub(crate) mod tests {
     }
 
     fn told(status: u16, retry_after: Option<u64>, body: Vec<u8>) -> SendError {
-        let retry_after = retry_after.map(std::time::Duration::from_secs);
+        let retry_after = retry_after.map(Duration::from_secs);
         let answer = Answer { status, headers: http::HeaderMap::new(), retry_after, body };
         let body = Body::parse(&answer.body);
         refusal(table::row(status, &body), &answer, &body, "the-token")

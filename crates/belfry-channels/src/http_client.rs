@@ -210,9 +210,9 @@ impl Failure {
     }
 }
 
-/// No answer within [`CALL_DEADLINE`].
+/// No answer within the time of one call.
 pub(crate) fn timed_out() -> SendError {
-    SendError::new(Action::Retry, "timeout", format!("no answer within {CALL_DEADLINE:?}"))
+    SendError::new(Action::Retry, "timeout", "no answer in time; it may have been taken")
 }
 
 /// Sends a request and reads the answer.
