@@ -190,7 +190,8 @@ impl Fcm {
 
 /// An error as FCM writes it; `code` is the `errorCode` of its `FcmError`.
 pub fn error(status: u16, rpc_status: &str, message: &str, code: Option<&str>) -> Act {
-    let detail = |code| json!({ "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code });
+    let detail =
+        |code| json!({ "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code });
     let details: Vec<Value> = code.into_iter().map(detail).collect();
     fault(status, rpc_status, message, &details)
 }
@@ -198,7 +199,8 @@ pub fn error(status: u16, rpc_status: &str, message: &str, code: Option<&str>) -
 /// A `google.rpc.BadRequest` about one field.
 pub fn bad_request(field: &str, description: &str) -> Act {
     let violations = json!([{ "field": field, "description": description }]);
-    let detail = json!({ "@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations });
+    let detail =
+        json!({ "@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations });
     fault(400, "INVALID_ARGUMENT", &format!("Invalid value at '{field}'"), &[detail])
 }
 
@@ -247,7 +249,9 @@ fn grant(shared: &Shared, asked: &Asked, now: i64) -> Act {
     let (iat, exp) = (decoded.claims["iat"].as_i64(), decoded.claims["exp"].as_i64());
     let (Some(iat), Some(exp)) = (iat, exp) else { return refused("Invalid JWT: no times") };
     if (now - iat).abs() > 300 || exp <= now || exp - iat > 3600 {
-        return refused("Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.");
+        return refused(
+            "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.",
+        );
     }
     let scope = "https://www.googleapis.com/auth/firebase.messaging";
     if decoded.claims["scope"] != scope || decoded.header.kid.as_deref() != Some(KEY_ID) {
@@ -329,7 +333,8 @@ fn fault_of(message: &Value, targets: usize) -> Option<(&'static str, &'static s
         return Some(("message", "Android message is too big"));
     }
     let time_to_live = message["android"]["ttl"].as_str();
-    let seconds = time_to_live.and_then(|text| text.strip_suffix('s')).and_then(|text| text.parse::<u32>().ok());
+    let seconds =
+        time_to_live.and_then(|text| text.strip_suffix('s')).and_then(|text| text.parse::<u32>().ok());
     if time_to_live.is_some() && seconds.is_none_or(|seconds| seconds > 2_419_200) {
         return Some(("message.android.ttl", "Invalid value"));
     }

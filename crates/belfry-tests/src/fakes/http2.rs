@@ -21,6 +21,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+/// Streams of one connection where a test says nothing.
+const STREAMS_MAX: u32 = 1000;
+
 /// A certificate authority of one test.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -130,7 +133,7 @@ impl Act {
 /// How connections behave; it can be changed while it runs, new connections follow.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Manners {
-    /// `SETTINGS_MAX_CONCURRENT_STREAMS`.
+    /// `SETTINGS_MAX_CONCURRENT_STREAMS`; `None`: 1,000, as at Apple.
     pub streams_max: Option<u32>,
     /// A connection's n-th stream is the last that is read: `GOAWAY` names it, and those after it are never read.
     pub go_away_at: Option<usize>,
@@ -231,9 +234,9 @@ async fn serve(
     let between = Arc::new(Mutex::new(VecDeque::new()));
     let manners = locked(&state).manners;
     let mut builder = h2::server::Builder::new();
-    if let Some(streams_max) = manners.streams_max {
-        builder.max_concurrent_streams(streams_max);
-    }
+    builder.max_concurrent_streams(manners.streams_max.unwrap_or(STREAMS_MAX));
+    // Many small bodies at once are no attack here.
+    builder.data_frame_budget(1 << 24);
     let io = Injecting { io: tls, between: Arc::clone(&between) };
     let mut connection = builder.handshake::<_, Bytes>(io).await?;
     let number = {

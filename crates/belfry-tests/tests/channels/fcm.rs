@@ -57,7 +57,8 @@ async fn a_message_goes_to_a_token_and_to_an_installation_id() {
     assert_eq!(message["android"]["notification"]["tag"], "tag-1");
     assert_eq!(message["android"]["ttl"], "600s");
     assert_eq!(message["android"]["priority"], "HIGH");
-    let belfry: Value = serde_json::from_str(message["data"]["belfry"].as_str().expect("text")).expect("JSON");
+    let belfry: Value =
+        serde_json::from_str(message["data"]["belfry"].as_str().expect("text")).expect("JSON");
     assert_eq!((&belfry["user"], &belfry["id"]), (&"ann".into(), &notice.alert.to_string().into()));
     assert_eq!((&taken[1].message["fid"], taken[1].message.get("token")), (&Value::from(id), None));
 }
@@ -95,20 +96,56 @@ async fn every_error_body_leads_to_its_action() {
     let token = fake.add_device(1);
     let invalid = "The registration token is not a valid FCM registration token";
     let table = [
-        (error(404, "NOT_FOUND", "Requested entity was not found.", Some("UNREGISTERED")), Action::Gone, "UNREGISTERED"),
-        (error(404, "NOT_FOUND", "Requested entity was not found.", None), Action::Misconfigured, "not-found"),
+        (
+            error(404, "NOT_FOUND", "Requested entity was not found.", Some("UNREGISTERED")),
+            Action::Gone,
+            "UNREGISTERED",
+        ),
+        (
+            error(404, "NOT_FOUND", "Requested entity was not found.", None),
+            Action::Misconfigured,
+            "not-found",
+        ),
         (Act::answer(404, "<html>Not Found</html>"), Action::Misconfigured, "not-found"),
         (error(400, "INVALID_ARGUMENT", invalid, Some("INVALID_ARGUMENT")), Action::Gone, "invalid-token"),
         (bad_request("message.data[0].value", "Invalid value"), Action::Rejected, "bad-request"),
-        (error(400, "INVALID_ARGUMENT", "Something", Some("INVALID_ARGUMENT")), Action::Rejected, "INVALID_ARGUMENT"),
-        (error(401, "UNAUTHENTICATED", "Auth error", Some("THIRD_PARTY_AUTH_ERROR")), Action::Misconfigured, "THIRD_PARTY_AUTH_ERROR"),
-        (error(403, "PERMISSION_DENIED", "SenderId mismatch", Some("SENDER_ID_MISMATCH")), Action::Refused, "SENDER_ID_MISMATCH"),
-        (error(403, "PERMISSION_DENIED", "The caller does not have permission", None), Action::Misconfigured, "PERMISSION_DENIED"),
-        (error(429, "RESOURCE_EXHAUSTED", "Quota exceeded", Some("QUOTA_EXCEEDED")), Action::Retry, "QUOTA_EXCEEDED"),
+        (
+            error(400, "INVALID_ARGUMENT", "Something", Some("INVALID_ARGUMENT")),
+            Action::Rejected,
+            "INVALID_ARGUMENT",
+        ),
+        (
+            error(401, "UNAUTHENTICATED", "Auth error", Some("THIRD_PARTY_AUTH_ERROR")),
+            Action::Misconfigured,
+            "THIRD_PARTY_AUTH_ERROR",
+        ),
+        (
+            error(403, "PERMISSION_DENIED", "SenderId mismatch", Some("SENDER_ID_MISMATCH")),
+            Action::Refused,
+            "SENDER_ID_MISMATCH",
+        ),
+        (
+            error(403, "PERMISSION_DENIED", "The caller does not have permission", None),
+            Action::Misconfigured,
+            "PERMISSION_DENIED",
+        ),
+        (
+            error(429, "RESOURCE_EXHAUSTED", "Quota exceeded", Some("QUOTA_EXCEEDED")),
+            Action::Retry,
+            "QUOTA_EXCEEDED",
+        ),
         (error(500, "INTERNAL", "Internal error encountered.", Some("INTERNAL")), Action::Retry, "INTERNAL"),
-        (error(503, "UNAVAILABLE", "The service is currently unavailable.", Some("UNAVAILABLE")), Action::Retry, "UNAVAILABLE"),
+        (
+            error(503, "UNAVAILABLE", "The service is currently unavailable.", Some("UNAVAILABLE")),
+            Action::Retry,
+            "UNAVAILABLE",
+        ),
         (Act::answer(502, "<html>Bad Gateway</html>"), Action::Retry, "server-error"),
-        (Act::answer(302, "").with("location", "https://elsewhere.example.com/"), Action::Misconfigured, "not-fcm"),
+        (
+            Act::answer(302, "").with("location", "https://elsewhere.example.com/"),
+            Action::Misconfigured,
+            "not-fcm",
+        ),
         (Act::answer(200, "<html>Sign in to the hotel</html>"), Action::Misconfigured, "not-fcm"),
     ];
     for (act, action, reason) in table {
@@ -129,7 +166,10 @@ async fn a_quota_waits_as_long_as_google_says_and_a_minute_at_least() {
     let token = fake.add_device(1);
     for (retry_after, wait) in [(None, 60), (Some(5), 60), (Some(300), 300), (Some(90_000), 3600)] {
         let quota = error(429, "RESOURCE_EXHAUSTED", "Quota exceeded", Some("QUOTA_EXCEEDED"));
-        fake.answer_next(&token, retry_after.map_or(quota.clone(), |seconds| quota.with("retry-after", seconds)));
+        fake.answer_next(
+            &token,
+            retry_after.map_or(quota.clone(), |seconds| quota.with("retry-after", seconds)),
+        );
         let error = send(&channel, 1, &token).await.expect_err("is too much");
         assert_eq!((error.retry_after, error.scope), (Some(Duration::from_secs(wait)), RetryScope::Provider));
     }
@@ -159,7 +199,8 @@ async fn a_caller_that_goes_away_leaves_the_token_to_the_others() {
     fake.hold_grants();
     {
         let mut gone = Box::pin(send(&channel, 1, &first));
-        let asked = eventually("the token to be asked for", || async { (fake.grants_asked() == 1).then_some(()) });
+        let asked =
+            eventually("the token to be asked for", || async { (fake.grants_asked() == 1).then_some(()) });
         tokio::select! {
             _ = &mut gone => panic!("there is no token yet"),
             () = asked => {}
@@ -211,10 +252,15 @@ async fn a_refused_access_token_is_renewed_once_for_everybody() {
 
     // Where the new one is refused as well, that is for somebody to mend.
     let token = fake.add_device(1);
-    fake.script(|_| Some(error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.", None)));
+    fake.script(|_| {
+        Some(error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.", None))
+    });
     let before = fake.read().len();
     let told = send(&channel, 1, &token).await.expect_err("is refused");
-    assert_eq!((told.action, told.reason.as_str(), told.alarm), (Action::Misconfigured, "UNAUTHENTICATED", true));
+    assert_eq!(
+        (told.action, told.reason.as_str(), told.alarm),
+        (Action::Misconfigured, "UNAUTHENTICATED", true)
+    );
     assert_eq!((fake.read().len() - before, fake.grants_asked()), (2, 3));
 }
 
@@ -300,7 +346,8 @@ async fn another_project_and_another_certificate_are_told() {
     assert_eq!((told.action, told.reason.as_str()), (Action::Misconfigured, "not-found"));
     let other = fcm::Fcm::start().await;
     let distrustful = FcmOptions { ca_file: Some(other.ca_file()), ..options(&fake) };
-    let told = send(&Fcm::new(distrustful).expect("can be used"), 1, &token).await.expect_err("is not trusted");
+    let told =
+        send(&Fcm::new(distrustful).expect("can be used"), 1, &token).await.expect_err("is not trusted");
     assert_eq!((told.action, told.reason.as_str()), (Action::Misconfigured, "certificate"));
 }
 

@@ -1,5 +1,9 @@
 //! Each channel against a provider that speaks its real protocol.
 
+mod apns;
+mod fcm;
+mod logged;
+mod notices;
 mod smtp;
 mod web_push;
 mod webhook;
