@@ -21,8 +21,10 @@ use crate::alerts::{self, CONTENT_COLUMNS};
 use crate::error::Sql;
 use crate::memory::{AllState, Announcement, Core, TailItem, View};
 use crate::state::{self, Gone};
-use crate::{ChangedRow, Content, Heads, ItemNow, ItemRow, ItemsPage, PageLimit, Standing, Unread};
-use belfry_protocol::{Epoch, ItemState, Level, Seq, Stream};
+use crate::{
+    ChangedRow, Content, DeliveryTraceRow, Heads, ItemNow, ItemRow, ItemsPage, PageLimit, Standing, Unread,
+};
+use belfry_protocol::{AlertId, Epoch, ItemState, Level, Seq, Stream};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 
@@ -80,6 +82,16 @@ impl<'a> Snapshot<'a> {
     /// The groups the user is in.
     pub(crate) fn groups(&self) -> Sql<Vec<String>> {
         crate::groups::of_user(self.conn, self.view.core.key)
+    }
+
+    /// The deliveries of these items.
+    pub(crate) fn deliveries(&self, items: &[ItemRow]) -> Sql<Vec<(AlertId, DeliveryTraceRow)>> {
+        let mut found = Vec::new();
+        for item in items {
+            let trace = crate::traces::trace(self.conn, item.id, self.view.core.key)?;
+            found.extend(trace.map(|trace| (item.id, trace)));
+        }
+        Ok(found)
     }
 
     /// The user's devices.

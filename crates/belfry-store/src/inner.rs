@@ -257,6 +257,7 @@ impl Inner {
                 groups: snapshot.groups()?,
                 preferences: view.core.profile.preferences().clone(),
                 devices: snapshot.devices()?,
+                deliveries: snapshot.deliveries(&items)?,
                 items,
                 next,
             })

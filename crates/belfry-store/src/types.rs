@@ -528,6 +528,8 @@ pub struct UserExport {
     pub devices: Vec<crate::DeviceRow>,
     /// Items, newest first, archived and left ones too.
     pub items: Vec<ItemRow>,
+    /// What became of those of the page outside the house.
+    pub deliveries: Vec<(AlertId, crate::DeliveryTraceRow)>,
     /// For `before` of the next page.
     pub next: Option<i64>,
 }

@@ -124,6 +124,8 @@ contract! {
         assert_eq!(it.leg_states(id, "ann").await, [LegState::Accepted; 3]);
         assert_eq!(it.next_due().await, None);
         assert_eq!((it.store.gauges().deliveries, it.store.gauges().pending_legs), (0, 0));
+        let export = it.store.export_user(&user("ann"), None, 10).await.unwrap().unwrap();
+        assert_eq!(export.deliveries, [(id, it.trace(id, "ann").await)]);
     }
 
     async fn a_step_that_failed_at_every_address_goes_on_at_once(it: TestStore) {
