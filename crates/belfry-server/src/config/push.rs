@@ -60,35 +60,3 @@ impl Webhook {
         })
     }
 }
-
-impl WebPush {
-    /// How browsers are reached; `None`: there is no key pair.
-    pub fn options(&self) -> Option<WebPushOptions> {
-        Some(WebPushOptions {
-            old_private_keys: self.old_private_keys.clone(),
-            subject: self.subject.clone(),
-            ttl: self.ttl,
-            default_link: self.default_link.clone(),
-            guard: GuardOptions {
-                hosts: self.allowed_hosts.clone(),
-                private_hosts: self.private_hosts.clone(),
-                resolver: None,
-            },
-            ca_file: self.ca_file.clone(),
-            probe_urls: self.probe_urls.clone(),
-            ..WebPushOptions::new(self.private_key.clone()?)
-        })
-    }
-}
-
-impl Webhook {
-    /// How the application's endpoint is reached; `None`: it is not configured.
-    pub fn options(&self) -> Option<WebhookOptions> {
-        Some(WebhookOptions {
-            url: self.url.clone()?,
-            secret: self.secret.clone()?,
-            old_secrets: self.old_secrets.clone(),
-            ca_file: self.ca_file.clone(),
-        })
-    }
-}
