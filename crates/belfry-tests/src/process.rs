@@ -17,8 +17,14 @@ const OUTPUT_BYTES_MAX: usize = 32 << 20;
 /// What the server logs once it listens.
 const LISTENING: &str = "listening on ";
 /// Crates the binary is made of.
-const CRATES: [&str; 5] =
-    ["belfry-server", "belfry-store", "belfry-websocket", "belfry-protocol", "belfry-client"];
+const CRATES: [&str; 6] = [
+    "belfry-server",
+    "belfry-store",
+    "belfry-websocket",
+    "belfry-protocol",
+    "belfry-client",
+    "belfry-channels",
+];
 
 /// The binary in its own process. It is a [`Caller`] of itself.
 pub struct Process {

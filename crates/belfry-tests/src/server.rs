@@ -2,6 +2,7 @@
 
 use crate::caller::Caller;
 use crate::deadline::eventually;
+use crate::providers::Providers;
 use belfry_channels::Channel;
 use belfry_server::clock;
 use belfry_server::config::{ApiKeyOptions, ApiKeySecret, Config, Mode, Scope};
@@ -48,6 +49,15 @@ impl TestServer {
         let mut server = Self::on(dir.path(), change).await;
         server.dir = Some(dir);
         server
+    }
+
+    /// A server that knows every provider, up for so long that who is not connected is away.
+    pub async fn fallback(providers: &Providers, change: impl FnOnce(&mut Config)) -> Self {
+        Self::with(|config| {
+            providers.configure(config);
+            change(config);
+        })
+        .await
     }
 
     /// A server whose data lies in this directory, which stays.

@@ -1,9 +1,9 @@
 //! A provider that has a bad day: nothing is lost, nothing is deleted, and everything goes out when it is well again.
 
-use crate::time_passes;
 use belfry_channels::{Action, Receipt, RetryScope, SendError};
 use belfry_protocol::Provider;
 use belfry_protocol::delivery::{DeliveryState, LegState};
+use belfry_tests::house::time_passes;
 use belfry_tests::recorder::{Answer, misconfigured};
 use belfry_tests::{House, eventually};
 use std::collections::HashMap;
