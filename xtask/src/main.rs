@@ -10,6 +10,7 @@ mod command;
 mod dev;
 mod fuzz;
 mod loc;
+mod mail_server;
 mod test;
 mod tidy;
 mod tools;

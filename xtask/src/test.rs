@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every suite, one closing line.
 
 use crate::command::{Stopwatch, cargo, read_along, readable, typed};
-use crate::tools;
+use crate::{mail_server, tools};
 use anyhow::{Result, bail};
 use std::process::Command;
 
@@ -15,6 +15,8 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
         // First, because a Rust test that finds no TypeScript compiler has nothing to compile with.
         tools::ensure_programs()?;
     }
+    // Some Rust tests speak to it, with a filter too.
+    mail_server::ensure()?;
     let mut suites = vec![rust_tests(filter)?];
     if filter.is_none() {
         suites.push(doc_tests());

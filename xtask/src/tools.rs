@@ -38,7 +38,7 @@ fn names(programs: &[&Program]) -> String {
 }
 
 /// `apt-get`, where it exists and this user may run it without being asked for a password.
-fn apt_get() -> Option<Command> {
+pub(crate) fn apt_get() -> Option<Command> {
     if !succeeds(command("apt-get").arg("--version")) {
         return None;
     }

@@ -143,13 +143,13 @@ impl std::fmt::Debug for FakeSmtp {
 impl FakeSmtp {
     /// Starts on a free port of loopback.
     pub async fn start(setup: Setup) -> Self {
-        let (acceptor, ca_pem) = certified(setup.certified);
+        let certified = Certified::for_name(setup.certified);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let records = Arc::new(Mutex::new(Records::default()));
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, setup, acceptor, Arc::clone(&records)));
-        Self { port, ca_pem, records, _accepting: accepting }
+        accepting.spawn(accept(listener, setup, certified.acceptor(), Arc::clone(&records)));
+        Self { port, ca_pem: certified.ca, records, _accepting: accepting }
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -241,22 +241,39 @@ async fn accept(listener: TcpListener, setup: Setup, acceptor: TlsAcceptor, reco
     }
 }
 
-/// An authority of our own, and an acceptor with a certificate for this name.
-fn certified(name: &str) -> (TlsAcceptor, String) {
-    let mut authority = CertificateParams::new(Vec::new()).expect("no names are fine");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_key = KeyPair::generate().expect("a key is made");
-    let ca_pem = authority.self_signed(&authority_key).expect("it signs itself").pem();
-    let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate().expect("a key is made");
-    let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
-    let certificate = params.signed_by(&key, &issuer).expect("is signed");
-    let chain = vec![CertificateDer::from(certificate.der().to_vec())];
-    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).expect("a key");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
-        .expect("the certificate fits its key");
-    (TlsAcceptor::from(Arc::new(config)), ca_pem)
+/// A certificate for one name, by an authority of its own; all in PEM.
+#[derive(Debug, Clone)]
+pub struct Certified {
+    /// Whom to trust.
+    pub ca: String,
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+}
+
+impl Certified {
+    /// For a name or an address.
+    pub fn for_name(name: &str) -> Self {
+        let mut authority = CertificateParams::new(Vec::new()).expect("no names are fine");
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority_key = KeyPair::generate().expect("a key is made");
+        let ca = authority.self_signed(&authority_key).expect("it signs itself").pem();
+        let issuer = Issuer::new(authority, authority_key);
+        let key = KeyPair::generate().expect("a key is made");
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        let certificate = params.signed_by(&key, &issuer).expect("is signed").pem();
+        Self { ca, certificate, key: key.serialize_pem() }
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        let chain = CertificateDer::pem_slice_iter(self.certificate.as_bytes()).flatten().collect();
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("a key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
+            .expect("the certificate fits its key");
+        TlsAcceptor::from(Arc::new(config))
+    }
 }

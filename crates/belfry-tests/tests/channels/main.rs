@@ -1,6 +1,7 @@
 //! Each channel against a provider that speaks its real protocol.
 
 mod apns;
+mod debian_mail_server;
 mod fcm;
 mod logged;
 mod notices;

@@ -16,7 +16,7 @@ struct Wired {
     _dir: TempDir,
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-11-23T14:00:00Z".parse().expect("a time")
 }
 
@@ -49,7 +49,7 @@ async fn hurried() -> Wired {
         .await
 }
 
-fn notice() -> Notice {
+pub(super) fn notice() -> Notice {
     Notice {
         alert: AlertId::from_parts(1, 7),
         user: UserId::new("ann").expect("an id"),
@@ -77,7 +77,7 @@ fn notice() -> Notice {
     }
 }
 
-fn to(address: &str) -> Address {
+pub(super) fn to(address: &str) -> Address {
     Address::Email { address: address.to_owned(), name: Some("Ann".to_owned()) }
 }
 
