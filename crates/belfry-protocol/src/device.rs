@@ -45,6 +45,15 @@ impl Provider {
     }
 }
 
+impl std::str::FromStr for Provider {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|provider| provider.as_str() == text);
+        found.ok_or("is no provider: write `fcm`, `apns`, `webpush`, `smtp` or `webhook`")
+    }
+}
+
 /// Which of Apple's two push services a token belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]

@@ -46,7 +46,7 @@ fixtures! {
     NewAlert: "http.new-alert.everyone", "http.new-alert.group", "http.new-alert", "http.new-alert.minimal", "http.new-alert.users";
     AlertAnswer: "http.alert-answer.everyone", "http.alert-answer";
     BatchResult: "http.batch-result.accepted", "http.batch-result.refused";
-    AlertTrace: "http.alert-trace", "http.alert-trace.recalled";
+    AlertTrace: "http.alert-trace.fallback", "http.alert-trace", "http.alert-trace.recalled";
     UserProfile: "http.user-profile";
     User: "http.user";
     ExportLine: "http.export-line.item", "http.export-line.user";
@@ -75,5 +75,12 @@ fixtures! {
     Health: "http.health";
     BackupBody: "http.backup-body";
     BackupLine: "http.backup-line.done", "http.backup-line.failed", "http.backup-line.progress";
+    DeadLetters: "http.dead-letters";
+    ReplayBody: "http.replay-body.filter", "http.replay-body.ids";
+    ReplayAnswer: "http.replay-answer";
+    ResumeBody: "http.resume-body";
+    ResumeAnswer: "http.resume-answer";
+    Providers: "http.providers";
+    ProviderStatus: "http.provider-status";
     Problem: "problem.alert-unknown", "problem.data-invalid", "problem.field-invalid", "problem.forbidden", "problem.idempotency-mismatch", "problem.json-malformed", "problem.kind-unknown", "problem.rate-limited", "problem.store-unavailable", "problem.unauthorized";
 }

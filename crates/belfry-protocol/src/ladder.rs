@@ -19,6 +19,30 @@ pub enum Channel {
     Webhook,
 }
 
+impl Channel {
+    /// Every channel.
+    pub const ALL: [Self; 4] = [Self::Live, Self::Push, Self::Email, Self::Webhook];
+
+    /// As it is written: `live`, `push`, `email`, `webhook`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Push => "push",
+            Self::Email => "email",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+impl std::str::FromStr for Channel {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|channel| channel.as_str() == text);
+        found.ok_or("is no channel: write `live`, `push`, `email` or `webhook`")
+    }
+}
+
 /// When a step runs at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]

@@ -56,6 +56,13 @@ macro_rules! every_root {
             crate::operation::Health,
             crate::operation::BackupBody,
             crate::operation::BackupLine,
+            crate::delivery::DeadLetters,
+            crate::delivery::ReplayBody,
+            crate::delivery::ReplayAnswer,
+            crate::delivery::ResumeBody,
+            crate::delivery::ResumeAnswer,
+            crate::delivery::Providers,
+            crate::delivery::ProviderStatus,
             crate::problem::Problem,
         }
     };
@@ -221,6 +228,11 @@ fn part_forms(schemas: &mut BTreeMap<String, Value>) {
     schemas.get_mut("InboxStateBody").expect("is a root")["allOf"] = json!([{ "oneOf": [
         form(json!({ "ids": list }), &["up_to"]),
         form(json!({ "up_to": text }), &["ids"]),
+    ] }]);
+    let object = json!({ "type": "object" });
+    schemas.get_mut("ReplayBody").expect("is a root")["allOf"] = json!([{ "oneOf": [
+        form(json!({ "ids": list }), &["filter"]),
+        form(json!({ "filter": object }), &["ids"]),
     ] }]);
     schemas.get_mut("AckBody").expect("is a root")["allOf"] = json!([{ "oneOf": [
         form(

@@ -16,8 +16,12 @@ pub struct Stats {
     pub nodes: Vec<NodeStats>,
     /// Per kind.
     pub kinds: BTreeMap<String, KindStats>,
-    /// Depth of each queue, in entries.
+    /// Depth of each queue, in entries: `watched` (their live step is running), `deliveries` (something is left to be
+    /// decided or sent), `held_deliveries`, `pending_legs`, `dead_letters`, and those of the store.
     pub queues: BTreeMap<String, u64>,
+    /// For how long the oldest delivery that is due has been due, in milliseconds.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub delivery_lag_ms: u64,
 }
 
 /// One node.

@@ -2,6 +2,7 @@
 
 use crate::alert::{Action, Severity};
 use crate::audience::Audience;
+use crate::delivery::DeliveryTrace;
 use crate::id::{AlertId, Seq, UserId};
 use crate::inbox::{ChangedTo, ItemState};
 use crate::level::{Level, Stream};
@@ -103,6 +104,10 @@ pub struct RecipientTrace {
     pub level: Option<Level>,
     /// When each level was first recorded, as far as it is known.
     pub levels: Vec<LevelTime>,
+    /// Its fallback; missing where there was none: a device confirmed it in time, or no provider is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub delivery: Option<DeliveryTrace>,
 }
 
 /// When a level was first recorded.

@@ -4,8 +4,9 @@ use crate::hub::HubCounts;
 use crate::tasks::{TaskKind, Tasks};
 use crate::ways::WayStatus;
 use belfry_protocol::Provider;
+use belfry_protocol::delivery::DeliveryState;
 use belfry_protocol::stats::KindStats;
-use belfry_store::StoreGauges;
+use belfry_store::{StoreGauges, UnixMs};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter as PromCounter;
@@ -14,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -110,6 +112,26 @@ struct ProviderLabels {
     provider: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+/// What is read when somebody asks.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Sessions.
+    pub hub: HubCounts,
+    /// The store.
+    pub store: StoreGauges,
+    /// Notifications whose live step is running.
+    pub watched: u64,
+    /// The configured providers.
+    pub ways: Vec<WayStatus>,
+    /// When it was read.
+    pub now: UnixMs,
+}
+
 /// All figures of this node.
 #[derive(Debug)]
 pub struct Metrics {
@@ -122,7 +144,10 @@ pub struct Metrics {
     publish_seconds: Histogram,
     calls: Family<CallLabels, PromCounter>,
     paused: Family<ProviderLabels, Gauge>,
+    held: Family<ProviderLabels, Gauge>,
     keeps_gone: Family<ProviderLabels, Gauge>,
+    ended: Family<StateLabels, PromCounter>,
+    delivery_lag: Gauge<f64, AtomicU64>,
     gauges: Vec<Gauge>,
     tasks: Family<NameLabels, Gauge>,
     kinds: Mutex<HashMap<String, KindFigures>>,
@@ -178,6 +203,17 @@ impl Metrics {
             "1: it refuses our credentials, what waits for it stays",
             paused.clone(),
         );
+        let held = Family::default();
+        registry.register("provider_held", "1: it asked for time, so nothing goes to it now", held.clone());
+        let ended = Family::default();
+        registry.register("deliveries_ended", "deliveries that came to their end, by state", ended.clone());
+        let delivery_lag = Gauge::default();
+        registry.register_with_unit(
+            "delivery_lag",
+            "for how long the oldest delivery that is due has been due",
+            Unit::Seconds,
+            delivery_lag.clone(),
+        );
         let keeps_gone = Family::default();
         registry.register(
             "provider_keeps_gone",
@@ -203,7 +239,10 @@ impl Metrics {
             publish_seconds,
             calls,
             paused,
+            held,
             keeps_gone,
+            ended,
+            delivery_lag,
             gauges,
             tasks,
             kinds: Mutex::default(),
@@ -311,13 +350,23 @@ impl Metrics {
     }
 
     /// The text that Prometheus reads (OpenMetrics 1.0).
-    pub fn render(&self, hub: HubCounts, store: StoreGauges, ways: &[WayStatus], tasks: &Tasks) -> String {
-        for way in ways {
+    pub fn render(&self, seen: &Seen, tasks: &Tasks) -> String {
+        for way in &seen.ways {
             let labels = ProviderLabels { provider: way.provider.as_str() };
             self.paused.get_or_create(&labels).set(i64::from(way.paused.is_some()));
+            self.held.get_or_create(&labels).set(i64::from(way.held));
             self.keeps_gone.get_or_create(&labels).set(i64::from(way.keeps_gone));
         }
-        for (gauge, value) in self.gauges.iter().zip(gauges(hub, store)) {
+        for (state, count) in DeliveryState::ALL.into_iter().zip(seen.store.ended_deliveries) {
+            if matches!(state, DeliveryState::Waiting | DeliveryState::Sending | DeliveryState::Held) {
+                continue;
+            }
+            let ended = self.ended.get_or_create(&StateLabels { state: state.as_str() });
+            // The store counts; of two callers at once the later figure stays.
+            ended.inner().fetch_max(count, Ordering::Relaxed);
+        }
+        self.delivery_lag.set(seen.store.delivery_lag_ms(seen.now) as f64 / 1_000.0);
+        for (gauge, value) in self.gauges.iter().zip(gauges(seen)) {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
         for kind in TaskKind::ALL {
@@ -330,7 +379,7 @@ impl Metrics {
 }
 
 /// What is read when somebody asks, in the order of [`gauges`].
-const GAUGES: [(&str, &str); 12] = [
+const GAUGES: [(&str, &str); 17] = [
     ("connections_websocket", "open WebSocket connections"),
     ("connections_sse", "open event streams"),
     ("users", "users with an open connection"),
@@ -340,12 +389,18 @@ const GAUGES: [(&str, &str); 12] = [
     ("store_warm_users", "users held in memory"),
     ("store_pending_receipts", "users with receipts that wait for the next commit"),
     ("store_fanouts", "unfinished fan-outs"),
+    ("watched", "notifications whose live step is running"),
+    ("deliveries", "deliveries of which something is left to be decided or sent"),
+    ("deliveries_held", "deliveries of a restored store that wait for `belfry resume-deliveries`"),
+    ("legs_pending", "steps to one address that wait for an attempt or have one under way"),
+    ("dead_letters", "deliveries that could not be made and were not replayed"),
     ("store_commits", "commits since the start"),
     ("store_published", "alerts stored since the start"),
     ("store_healthy", "1 if the last write succeeded"),
 ];
 
-fn gauges(hub: HubCounts, store: StoreGauges) -> [u64; GAUGES.len()] {
+fn gauges(seen: &Seen) -> [u64; GAUGES.len()] {
+    let (hub, store) = (&seen.hub, &seen.store);
     [
         u64::from(hub.websocket),
         u64::from(hub.sse),
@@ -356,6 +411,11 @@ fn gauges(hub: HubCounts, store: StoreGauges) -> [u64; GAUGES.len()] {
         store.warm_users,
         store.pending_receipts,
         store.fanouts,
+        seen.watched,
+        store.deliveries,
+        store.held_deliveries,
+        store.pending_legs,
+        store.dead_letters,
         store.commits,
         store.published,
         u64::from(store.healthy),
@@ -394,11 +454,27 @@ mod tests {
     fn every_counter_is_in_the_text() {
         let metrics = Metrics::new(crate::clock::now().instant);
         metrics.closed(4401);
-        let text = metrics.render(HubCounts::default(), StoreGauges::default(), &[], &Tasks::new());
+        let store = StoreGauges {
+            ended_deliveries: [0, 0, 0, 5, 4, 3, 2, 1, 7],
+            first_delivery_due: Some(UnixMs(1_000)),
+            ..StoreGauges::default()
+        };
+        let seen =
+            Seen { hub: HubCounts::default(), store, watched: 9, ways: Vec::new(), now: UnixMs(2_500) };
+        let text = metrics.render(&seen, &Tasks::new());
         assert!(
             Counter::ALL.iter().all(|(_, name)| text.contains(&format!("belfry_{name}_total"))),
             "{text}"
         );
         assert!(text.contains("belfry_closes_total{code=\"4401\"} 1"), "{text}");
+        for line in [
+            "belfry_deliveries_ended_total{state=\"confirmed\"} 5",
+            "belfry_deliveries_ended_total{state=\"dead_lettered\"} 7",
+            "belfry_delivery_lag_seconds 1.5",
+            "belfry_watched 9",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        assert!(!text.contains("state=\"waiting\""), "{text}");
     }
 }

@@ -193,6 +193,11 @@ pub(crate) fn count(txn: &mut Txn<'_>, before: Option<&Delivery>, after: Option<
     tally.active += difference(Delivery::is_active);
     tally.held += difference(|one| one.state == DeliveryState::Held);
     tally.dead_letters += difference(|one| one.state == DeliveryState::DeadLettered);
+    if let Some(ended) = after.filter(|one| one.ended_at.is_some())
+        && before.is_none_or(|one| one.ended_at.is_none())
+    {
+        tally.ended[usize::from(codes::delivery_code(ended.state))] += 1;
+    }
     if let Some(one) = after.filter(|one| one.is_active()) {
         tally.inactive_users.remove(&one.user_key);
         txn.state.active_users.insert(one.user_key);

@@ -406,6 +406,9 @@ impl Running {
         counters.held.fetch_add(tally.held, Ordering::Relaxed);
         counters.dead_letters.fetch_add(tally.dead_letters, Ordering::Relaxed);
         counters.legs.fetch_add(tally.legs, Ordering::Relaxed);
+        for (counter, ended) in counters.ended.iter().zip(tally.ended) {
+            counter.fetch_add(u64::from(ended), Ordering::Relaxed);
+        }
     }
 
     fn apply_user(&mut self, user: UserId, work: Work) {

@@ -1,6 +1,7 @@
 //! The parts of a store, and the operations that need more than one of them.
 
 use crate::checkpoint::Checkpointer;
+use crate::delivery_codes::delivery_code;
 use crate::idempotency::{IdempotencyKey, key_of};
 use crate::inbox::{Filter, Snapshot};
 use crate::memory::{Core, Memory, View, lock};
@@ -11,6 +12,7 @@ use crate::txn::{Limits, meta};
 use crate::writer::Writer;
 use crate::*;
 use belfry_protocol::Seq;
+use belfry_protocol::delivery::DeliveryState;
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
@@ -299,6 +301,8 @@ impl Inner {
             first_delivery_due: self.shared.due().deliveries.map(UnixMs),
             pending_legs: count(&counters.legs),
             dead_letters: count(&counters.dead_letters),
+            ended_deliveries: DeliveryState::ALL
+                .map(|state| read(&counters.ended[usize::from(delivery_code(state))])),
             commits: read(&counters.commits),
             published: read(&counters.published),
             healthy: !counters.unhealthy.load(Ordering::Relaxed),

@@ -34,6 +34,8 @@ pub(crate) struct Counters {
     pub(crate) deliveries: AtomicI64,
     pub(crate) held: AtomicI64,
     pub(crate) dead_letters: AtomicI64,
+    /// Deliveries that ended since the start, by the code of their state.
+    pub(crate) ended: [AtomicU64; 9],
     /// Pending ones.
     pub(crate) legs: AtomicI64,
     /// How far the watch has come.

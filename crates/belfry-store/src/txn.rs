@@ -44,6 +44,8 @@ pub(crate) struct DeliveryTally {
     pub(crate) dead_letters: i64,
     /// Pending ones.
     pub(crate) legs: i64,
+    /// Deliveries that ended, by the code of their state.
+    pub(crate) ended: [u32; 9],
     /// Users who were found to have no active delivery left.
     pub(crate) inactive_users: HashSet<i64>,
 }

@@ -570,10 +570,21 @@ pub struct StoreGauges {
     pub pending_legs: u64,
     /// Deliveries that could not be made.
     pub dead_letters: u64,
+    /// Deliveries that ended since the start, in the order of
+    /// [`DeliveryState::ALL`](belfry_protocol::delivery::DeliveryState::ALL).
+    pub ended_deliveries: [u64; 9],
     /// Commits since the start.
     pub commits: u64,
     /// Publishes stored since the start.
     pub published: u64,
     /// Whether the last write succeeded.
     pub healthy: bool,
+}
+
+impl StoreGauges {
+    /// For how long the oldest delivery that is due has been due, in milliseconds.
+    pub fn delivery_lag_ms(&self, now: UnixMs) -> u64 {
+        let due = self.first_delivery_due.map_or(now.0, |due| due.0);
+        u64::try_from(now.0.saturating_sub(due)).unwrap_or(0)
+    }
 }

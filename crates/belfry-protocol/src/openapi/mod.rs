@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document: every route, its bodies and its refusals. Served at `/v1/openapi.json`.
 
+mod delivery;
 mod everyone;
 mod publisher;
 mod route;
@@ -21,12 +22,14 @@ pub const TAGS: &[(&str, &str)] = &[
     ("Live", "Alerts as they happen, by WebSocket or server-sent events."),
     ("Settings", "What a user wants of Belfry."),
     ("Devices", "Where pushes to a user go, and what comes back from there."),
+    ("Deliveries", "What could not be sent, what waits, and who carries it."),
     ("Operation", "Health, numbers, backup and documents."),
 ];
 
 /// Every route this version serves.
 pub fn routes() -> Vec<Route> {
     let mut routes = publisher::routes();
+    routes.extend(delivery::routes());
     routes.extend(user::routes());
     routes.extend(everyone::routes());
     routes

@@ -116,7 +116,8 @@ fn alerts() -> Vec<Route> {
             id: "getAlert",
             tag: "Alerts",
             summary: "See what became of an alert",
-            description: "The alert as it was stored, and where it stands with each recipient, a page at a time.",
+            description: "The alert as it was stored, and where it stands with each recipient, a page at a time: levels \
+                with their times, and every step of the fallback with the provider's own words. Addresses are shortened.",
             who: Who::Publisher("publish"),
             parameters: vec![
                 alert_id(),
@@ -131,7 +132,10 @@ fn alerts() -> Vec<Route> {
             answers: vec![Answer::with(
                 200,
                 "The alert and its trace.",
-                Body::json("AlertTrace", &["http.alert-trace", "http.alert-trace.recalled"]),
+                Body::json(
+                    "AlertTrace",
+                    &["http.alert-trace", "http.alert-trace.fallback", "http.alert-trace.recalled"],
+                ),
             )],
             errors: &[E::AlertUnknown],
         },

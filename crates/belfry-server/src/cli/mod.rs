@@ -2,16 +2,19 @@
 
 mod api_key;
 mod check_config;
+mod dead_letters;
 mod dev_keys;
 mod doctor;
 mod failure;
 mod kinds;
 mod logging;
 mod out;
+mod providers;
 mod publish;
 mod publish_batch;
 pub mod reference;
 mod remote;
+mod resume_deliveries;
 mod revoke;
 mod server;
 mod settings;
@@ -51,6 +54,13 @@ enum Command {
     Token(token::Token),
     /// Print an alert and where it stands with each recipient
     Trace(trace::Trace),
+    /// What could not be sent: see it, and send it again
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLettersCommand),
+    /// Print how the providers of push and mail are
+    Providers(providers::ProvidersArguments),
+    /// Let deliveries of a restored store go on, or drop them
+    ResumeDeliveries(resume_deliveries::ResumeDeliveries),
     /// Refuse a user's tokens and close their connections
     Revoke(revoke::Revoke),
     /// Declared kinds of alerts
@@ -127,6 +137,9 @@ async fn dispatch(cli: Cli, out: &mut Out) -> Result<(), Failure> {
         Command::Kinds(command) => kinds::run(command, &common, out),
         Command::Token(arguments) => token::run(arguments, &common, now, out),
         Command::Trace(arguments) => trace::run(arguments, &common, out).await,
+        Command::DeadLetters(command) => dead_letters::run(command, &common, now.at, out).await,
+        Command::Providers(arguments) => providers::run(arguments, &common, out).await,
+        Command::ResumeDeliveries(arguments) => resume_deliveries::run(arguments, &common, now, out).await,
         Command::Revoke(arguments) => revoke::run(arguments, &common, now.at, out).await,
         Command::Types(arguments) => kinds::types(arguments, &common, out),
         Command::ApiKey(command) => api_key::run(command, out),

@@ -58,11 +58,7 @@ pub(crate) async fn epoch(
     let EpochCommand::New = command;
     let config = common.load()?;
     let path = config.database_path();
-    if !path.exists() {
-        return Err(Failure::failed(format!("there is no store at `{}`", path.display()))
-            .remedy("give `--data-dir` or `--config` of the store you mean"));
-    }
-    let store = open(&config, now).await?;
+    let store = open_existing(&config, now).await?;
     let made = store.new_epoch().await.map_err(|error| Failure::failed(error.to_string()))?;
     close(&store).await?;
     let epoch = format!("{made:08x}");
@@ -76,13 +72,23 @@ pub(crate) async fn epoch(
     ))
 }
 
+/// Opens a store that is there, and no other.
+pub(super) async fn open_existing(config: &Config, now: Now) -> Result<Store, Failure> {
+    let path = config.database_path();
+    if !path.exists() {
+        return Err(Failure::failed(format!("there is no store at `{}`", path.display()))
+            .remedy("give `--data-dir` or `--config` of the store you mean"));
+    }
+    open(config, now).await
+}
+
 async fn open(config: &Config, now: Now) -> Result<Store, Failure> {
     Store::open(config.store_options(), now.unix_ms())
         .await
         .map_err(|error| Failure::failed(error.to_string()))
 }
 
-async fn close(store: &Store) -> Result<(), Failure> {
+pub(super) async fn close(store: &Store) -> Result<(), Failure> {
     store.close().await.map_err(|error| Failure::failed(error.to_string()))
 }
 

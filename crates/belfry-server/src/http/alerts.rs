@@ -2,6 +2,7 @@
 
 use super::body::{self, BodyLimit};
 use super::caller::{PathAlert, Publisher, back_end};
+use super::deliveries;
 use super::query::Query;
 use crate::auth::Scope;
 use crate::clock::{self, Now};
@@ -16,9 +17,10 @@ use axum::response::IntoResponse;
 use belfry_protocol::alert::KEY_BYTES_MAX;
 use belfry_protocol::trace::{AlertTrace, LevelTime, RecipientTrace, TRACE_RECIPIENTS_MAX};
 use belfry_protocol::{Audience, ErrorCode, NewAlert, Problem, UserId};
-use belfry_store::{AlertDetail, Idempotency, ItemNow, RecipientRow};
+use belfry_store::{AlertDetail, DeliveryTraceRow, Idempotency, ItemNow, RecipientRow};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use serde_json::value::RawValue;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The header that makes repeating a call harmless.
@@ -151,7 +153,15 @@ pub(super) async fn read_alert(
         .ok_or_else(unknown)?;
     let rows = services.store.alert_recipients(id, after.as_ref(), limit + 1).await;
     let rows = rows.map_err(|error| services.store_problem(&error))?;
-    Ok(body::answer(StatusCode::OK, &trace(detail, rows, limit as usize)))
+    let mut alert = trace(detail, rows, limit as usize);
+    let users: Vec<UserId> = alert.trace.iter().map(|recipient| recipient.user.clone()).collect();
+    let found = services.store.deliveries_of(id, &users).await;
+    let mut found: HashMap<UserId, DeliveryTraceRow> =
+        found.map_err(|error| services.store_problem(&error))?.into_iter().collect();
+    for recipient in &mut alert.trace {
+        recipient.delivery = found.remove(&recipient.user).map(deliveries::trace);
+    }
+    Ok(body::answer(StatusCode::OK, &alert))
 }
 
 fn unknown() -> Refusal {
@@ -202,6 +212,7 @@ fn recipient(row: RecipientRow) -> RecipientTrace {
         left,
         level: row.level,
         levels: levels.map(|(level, at)| LevelTime { level, at: clock::timestamp(at) }).collect(),
+        delivery: None,
     }
 }
 

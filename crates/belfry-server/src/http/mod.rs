@@ -4,6 +4,8 @@ mod alerts;
 mod batch;
 pub(crate) mod body;
 mod caller;
+mod dead_letters;
+mod deliveries;
 mod devices;
 mod documents;
 mod front;
@@ -11,6 +13,7 @@ mod groups;
 mod inbox;
 mod operate;
 mod preferences;
+mod providers;
 mod query;
 mod receipts;
 mod unsubscribe;
@@ -42,6 +45,11 @@ pub fn router() -> Router<Arc<Services>> {
         .route("/v1/users/{id}/devices/{device_id}", delete(devices::delete_user_device))
         .route("/v1/groups/{id}", put(groups::put_group).get(groups::read_group).delete(groups::delete_group))
         .route("/v1/groups/{id}/members", post(groups::add_members).delete(groups::remove_members))
+        .route("/v1/dead-letters", get(dead_letters::list))
+        .route("/v1/dead-letters/replay", post(dead_letters::replay))
+        .route("/v1/deliveries/resume", post(deliveries::resume))
+        .route("/v1/providers", get(providers::list))
+        .route("/v1/providers/{provider}/resume", post(providers::resume))
         .route("/v1/stats", get(operate::stats))
         .route("/v1/backup", post(operate::backup))
         .route("/v1/revoked-keys", get(operate::revoked_keys))

@@ -3,6 +3,7 @@
 use super::body::{self, BodyLimit};
 use super::caller::{Operator, PathKey};
 use crate::clock;
+use crate::metrics::Seen;
 use crate::refusal::{Answer, Refusal};
 use crate::services::Services;
 use crate::tasks::TaskKind;
@@ -61,6 +62,11 @@ pub(super) async fn stats(State(services): State<Arc<Services>>, _: Operator) ->
         ("unsettled".to_owned(), store.unsettled),
         ("pending_receipts".to_owned(), store.pending_receipts),
         ("fanouts".to_owned(), store.fanouts),
+        ("watched".to_owned(), services.watch.len() as u64),
+        ("deliveries".to_owned(), store.deliveries),
+        ("held_deliveries".to_owned(), store.held_deliveries),
+        ("pending_legs".to_owned(), store.pending_legs),
+        ("dead_letters".to_owned(), store.dead_letters),
     ]);
     let stats = Stats {
         connections: hub.websocket + hub.sse,
@@ -68,6 +74,7 @@ pub(super) async fn stats(State(services): State<Arc<Services>>, _: Operator) ->
         nodes: vec![node],
         kinds: services.metrics.kinds(now.instant),
         queues,
+        delivery_lag_ms: store.delivery_lag_ms(now.unix_ms()),
     };
     body::answer(StatusCode::OK, &stats)
 }
@@ -79,9 +86,15 @@ pub(super) async fn metrics(State(services): State<Arc<Services>>, _: Operator) 
 
 /// The same without a key, for a listener of its own.
 pub fn metrics_text(services: &Services) -> Answer {
-    let ways = services.ways.status(crate::clock::now().instant);
-    let text =
-        services.metrics.render(services.hub.counts(), services.store.gauges(), &ways, &services.tasks);
+    let now = clock::now();
+    let seen = Seen {
+        hub: services.hub.counts(),
+        store: services.store.gauges(),
+        watched: services.watch.len() as u64,
+        ways: services.ways.status(now.instant),
+        now: now.unix_ms(),
+    };
+    let text = services.metrics.render(&seen, &services.tasks);
     let mut response = Response::new(Body::from(text));
     let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, content_type);

@@ -106,6 +106,22 @@ export type AlertTrace = {
 /** Which of Apple's two push services a token belongs to. */
 export type ApnsEnvironment = "production" | "sandbox";
 
+/** One call on a leg. */
+export type AttemptTrace = {
+  /** When it ended. */
+  at: string,
+  /** The node that made it. */
+  node: string,
+  /** `accepted`, or what the answer meant, for example `UNREGISTERED`. */
+  outcome: string,
+  /** HTTP status or SMTP reply code. */
+  status: number | null,
+  /** The provider's own words, shortened. */
+  said: string,
+  /** Its answer came when another attempt had already been begun. */
+  late: boolean,
+};
+
 /** Whom an alert is for: exactly one of the four forms. */
 export type Audience = { "user": UserId } | { "users": Array<UserId> } | { "group": GroupId } | { "everyone": true };
 
@@ -244,6 +260,82 @@ export type Cursor = string;
 
 /** A day of the week. */
 export type Day = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+
+/** A delivery that could not be made. */
+export type DeadLetter = {
+  /** Its id, for replay. */
+  id: DeadLetterId,
+  /** The alert. */
+  alert: AlertId,
+  /** For whom. */
+  user: UserId,
+  /** The alert's kind. */
+  kind: string,
+  /** The alert's category. */
+  category: string,
+  /** The step that failed last. */
+  step: number,
+  /** Its way out. */
+  channel: Channel,
+  /** Why, for example `no-address`, `UNREGISTERED`, `550 5.1.1`. */
+  reason: string,
+  /** When it was given up. */
+  at: string,
+};
+
+/** Which dead letters; what is missing matches all. */
+export type DeadLetterFilter = {
+  /** Of this person. */
+  user?: UserId,
+  /** Of this alert. */
+  alert?: AlertId,
+  /** Of this kind. */
+  kind?: string,
+  /** Of this category. */
+  category?: string,
+  /** Whose last step was this. */
+  channel?: Channel,
+  /** With exactly this reason. */
+  reason?: string,
+  /** Given up at or after this. */
+  since?: string,
+  /** Given up before this. */
+  until?: string,
+};
+
+/** The id of a dead letter. */
+export type DeadLetterId = string;
+
+/** The answer to `GET /v1/dead-letters`, in the order in which their deliveries began. */
+export type DeadLetters = {
+  /** A page. */
+  dead_letters: Array<DeadLetter>,
+  /** For `after` of the next page; `null` on the last. */
+  next: DeadLetterId | null,
+};
+
+/** Where a delivery stands. */
+export type DeliveryState = "waiting" | "sending" | "held" | "confirmed" | "sent" | "expired" | "suppressed" | "recalled" | "dead_lettered";
+
+/** The fallback of one notification, as `GET /v1/alerts/{id}` shows it. An alert that a device confirmed in time has none. */
+export type DeliveryTrace = {
+  /** Where it stands. */
+  state: DeliveryState,
+  /** Why, in plain words. */
+  reason: string | null,
+  /** The step it is at, counted from 0. */
+  step: number,
+  /** When its live step was over and it was opened. */
+  opened_at: string,
+  /** When the next step is due. */
+  due_at: string | null,
+  /** When it reached its end. */
+  ended_at: string | null,
+  /** How often it was replayed. */
+  replays: number,
+  /** One per step and address, in the order they began. */
+  legs: Array<LegTrace>,
+};
 
 /** A device as its user sees it: the address only shortened. */
 export type Device = {
@@ -476,6 +568,9 @@ export type Heartbeat = {
   timeout_ms: number,
 };
 
+/** What becomes of deliveries that were armed before a restore. */
+export type HeldDeliveries = "send" | "drop";
+
 /** Data of `inbox-changed`. */
 export type InboxChanged = {
   /** What changed. */
@@ -581,6 +676,39 @@ export type KindStats = {
   per_second: number,
   /** Frames sent to sessions since the node started. */
   sent: number,
+};
+
+/** How one address was served by one step. */
+export type LegState = "pending" | "accepted" | "failed" | "suppressed" | "cancelled" | "expired";
+
+/** One step to one address. */
+export type LegTrace = {
+  /** The step, counted from 0. */
+  step: number,
+  /** Its way out. */
+  channel: Channel,
+  /** Who carried it; `null`: there was no address. */
+  provider: Provider | null,
+  /** The device it went to. */
+  device?: string,
+  /** The address, shortened. */
+  address: string | null,
+  /** How it was served. */
+  state: LegState,
+  /** Why, in plain words. */
+  reason: string | null,
+  /** When it began. */
+  created_at: string,
+  /** When the next attempt is due. */
+  next_at: string | null,
+  /** When it reached its end. */
+  ended_at: string | null,
+  /** The provider's own id. */
+  provider_id: string | null,
+  /** It went out together with these. */
+  with?: Array<AlertId>,
+  /** Its calls, oldest first; at most the last 20. */
+  attempts: Array<AttemptTrace>,
 };
 
 /** How far an alert got: ordered, and a level only ever rises. */
@@ -711,6 +839,32 @@ export type Problem = {
 /** Who carries an alert out of the house. */
 export type Provider = "fcm" | "apns" | "webpush" | "smtp" | "webhook";
 
+/** Why nothing goes to a provider. */
+export type ProviderPause = {
+  /** Since when. */
+  since: string,
+  /** What it said, for example `InvalidProviderToken`. */
+  reason: string,
+};
+
+/** How a provider is, as this node sees it. */
+export type ProviderStatus = {
+  /** Which. */
+  provider: Provider,
+  /** It refuses our credentials or settings: what waits for it stays. */
+  paused: ProviderPause | null,
+  /** It asked for time: no call is made for a while. */
+  held: boolean,
+  /** Too many of its answers say that an address is gone: none is deleted. */
+  keeps_gone: boolean,
+};
+
+/** The answer to `GET /v1/providers`. */
+export type Providers = {
+  /** Those that are configured. */
+  providers: Array<ProviderStatus>,
+};
+
 /** A push address. */
 export type PushAddress = {
   "provider": "fcm",
@@ -771,6 +925,24 @@ export type RecipientTrace = {
   level: Level | null,
   /** When each level was first recorded, as far as it is known. */
   levels: Array<LevelTime>,
+  /** Its fallback; missing where there was none: a device confirmed it in time, or no provider is configured. */
+  delivery?: DeliveryTrace,
+};
+
+/** The answer to `POST /v1/dead-letters/replay`. */
+export type ReplayAnswer = {
+  /** How many are on their way again. Those that expired or were read meanwhile are not. */
+  replayed: number,
+  /** There are more that match: call again. */
+  more: boolean,
+};
+
+/** The body of `POST /v1/dead-letters/replay`: exactly one of the two. */
+export type ReplayBody = {
+  /** These; at most 1,000. What is no dead letter (any more) is passed over. */
+  ids?: Array<DeadLetterId>,
+  /** All that match; `{}` is all. */
+  filter?: DeadLetterFilter,
 };
 
 /** Data of `reset`: forget the list and start from here. */
@@ -796,6 +968,18 @@ export type Resume = {
   cursor?: string | null,
   /** When more than this many items are missing, answer `reset` with the newest page instead. */
   max?: number | null,
+};
+
+/** The answer to `POST /v1/deliveries/resume`. */
+export type ResumeAnswer = {
+  /** How many were held until now. */
+  resumed: number,
+};
+
+/** The body of `POST /v1/deliveries/resume`. */
+export type ResumeBody = {
+  /** What becomes of those that are held. */
+  held: HeldDeliveries,
 };
 
 /** A key whose tokens are refused: the answer to `PUT /v1/revoked-keys/{id}`. */
@@ -916,8 +1100,10 @@ export type Stats = {
   nodes: Array<NodeStats>,
   /** Per kind. */
   kinds: { [key in string]: KindStats },
-  /** Depth of each queue, in entries. */
+  /** Depth of each queue, in entries: `watched` (their live step is running), `deliveries` (something is left to be decided or sent), `held_deliveries`, `pending_legs`, `dead_letters`, and those of the store. */
   queues: { [key in string]: number },
+  /** For how long the oldest delivery that is due has been due, in milliseconds. */
+  delivery_lag_ms: number,
 };
 
 /** One step: run it, wait `wait`; a level of at least `until` ends the ladder, else the next step runs. */
