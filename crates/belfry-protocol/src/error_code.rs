@@ -102,6 +102,12 @@ error_codes! {
     /// The user has 20 devices, and this would be another one.
     TooManyDevices = "too-many-devices", 422, "The user has too many devices",
         "Delete one that is not used any more, or register under the id of one: an app keeps its device id.";
+    /// No such endpoint.
+    WebhookUnknown = "webhook-unknown", 404, "There is no such webhook endpoint",
+        "`GET /v1/webhooks` lists them; an endpoint appears with `PUT /v1/webhooks/{id}`.";
+    /// There are 20 endpoints, and this would be another one.
+    TooManyWebhooks = "too-many-webhooks", 422, "There are too many webhook endpoints",
+        "Delete one that is not used any more: `DELETE /v1/webhooks/{id}`.";
     /// The server has no way to do this.
     ProviderNotConfigured = "provider-not-configured", 404, "The provider is not configured",
         "Fill in its section of `belfry.toml`; `belfry doctor` says what is missing.";

@@ -72,6 +72,11 @@ fixtures! {
     Preferences: "http.preferences";
     WebPushKey: "http.web-push-key";
     ReceiptBody: "http.receipt-body";
+    WebhookBody: "http.webhook-body";
+    Webhook: "http.webhook", "http.webhook.created";
+    Webhooks: "http.webhooks";
+    WebhookTest: "http.webhook-test";
+    StatusEvent: "webhook.accepted", "webhook.sent", "webhook.test";
     Health: "http.health";
     BackupBody: "http.backup-body";
     BackupLine: "http.backup-line.done", "http.backup-line.failed", "http.backup-line.progress";

@@ -115,6 +115,11 @@ text_id!(
 );
 
 text_id!(
+    /// An endpoint for status webhooks, as the application names it.
+    WebhookId
+);
+
+text_id!(
     /// A device, as its app names it: unique per user.
     DeviceId
 );

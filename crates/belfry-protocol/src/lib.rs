@@ -34,6 +34,7 @@ pub mod server_message;
 pub mod stats;
 pub mod trace;
 pub mod user;
+pub mod webhook;
 
 pub use alert::{Action, AlertAnswer, NewAlert, NotificationRef, Severity};
 pub use audience::Audience;
@@ -43,7 +44,7 @@ pub use device::Provider;
 pub use do_not_disturb::DoNotDisturb;
 pub use error_code::ErrorCode;
 pub use frame::{ClientFrame, Item, ServerFrame};
-pub use id::{AlertId, ConnectionId, DeviceId, GroupId, KeyId, Seq, UserId};
+pub use id::{AlertId, ConnectionId, DeviceId, GroupId, KeyId, Seq, UserId, WebhookId};
 pub use inbox::{ItemState, StateChange};
 pub use ladder::{Channel, Step};
 pub use level::{Level, Stream};

@@ -48,6 +48,11 @@ fn for_type(fixture: &Fixture, check: &impl Check) {
         "Preferences" => check.run::<preferences::Preferences>(fixture),
         "WebPushKey" => check.run::<device::WebPushKey>(fixture),
         "ReceiptBody" => check.run::<delivery::ReceiptBody>(fixture),
+        "WebhookBody" => check.run::<webhook::WebhookBody>(fixture),
+        "Webhook" => check.run::<webhook::Webhook>(fixture),
+        "Webhooks" => check.run::<webhook::Webhooks>(fixture),
+        "WebhookTest" => check.run::<webhook::WebhookTest>(fixture),
+        "StatusEvent" => check.run::<webhook::StatusEvent>(fixture),
         "Health" => check.run::<operation::Health>(fixture),
         "BackupBody" => check.run::<operation::BackupBody>(fixture),
         "BackupLine" => check.run::<operation::BackupLine>(fixture),
@@ -78,6 +83,7 @@ const BODIES: &[&str] = &[
     "Preferences",
     "ReceiptBody",
     "BackupBody",
+    "WebhookBody",
 ];
 
 #[test]

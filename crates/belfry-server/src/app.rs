@@ -14,6 +14,7 @@ use crate::live::session::SessionRules;
 use crate::metrics::{Counter, Metrics};
 use crate::services::Services;
 use crate::signed::Signer;
+use crate::status_webhooks;
 use crate::tasks::{TaskKind, Tasks};
 use crate::watch::Watch;
 use crate::ways::breaker::BreakerRules;
@@ -89,6 +90,7 @@ impl App {
             ways: Ways::new(channels, way_rules(&config)),
             escalate_wake: Notify::new(),
             sends: Arc::new(Semaphore::new(config.fallback.sends_in_flight_max as usize)),
+            poster: config.status_webhooks.poster().context("`[status_webhooks]`")?,
             leaving: AtomicBool::new(false),
             started,
             config: Arc::new(config),
@@ -251,6 +253,7 @@ fn start_tasks(services: &Arc<Services>, verifier: Arc<Verifier>) {
     if !services.ways.is_empty() {
         tasks.spawn(TaskKind::Escalate, escalate::dispatcher::run(Arc::clone(services)));
     }
+    tasks.spawn(TaskKind::StatusWebhooks, status_webhooks::run(Arc::clone(services)));
     let stop = tasks.stopping().clone();
     tasks.spawn(TaskKind::KeysRefresh, async move {
         tokio::select! {

@@ -22,6 +22,7 @@ pub mod quiet;
 pub mod refusal;
 pub mod services;
 pub mod signed;
+pub mod status_webhooks;
 pub mod tasks;
 pub mod watch;
 pub mod ways;

@@ -75,6 +75,14 @@ counters! {
     FramesRefused = "frames_refused";
     /// Reads and writes that the store refused.
     StoreFailures = "store_failures";
+    /// Status webhooks that an endpoint took.
+    WebhookEventsTaken = "webhook_events_taken";
+    /// Calls to endpoints that failed and are repeated.
+    WebhookCallsFailed = "webhook_calls_failed";
+    /// Status webhooks that were given up after the last try.
+    WebhookEventsDropped = "webhook_events_dropped";
+    /// Endpoints that were disabled because they failed.
+    WebhooksDisabled = "webhooks_disabled";
     /// Kinds reloaded.
     KindsReloaded = "kinds_reloaded";
     /// Kind folders that were refused on a reload.

@@ -12,6 +12,7 @@ use crate::signed::Signer;
 use crate::tasks::Tasks;
 use crate::watch::Watch;
 use crate::ways::Ways;
+use belfry_channels::Poster;
 use belfry_channels::WebPush;
 use belfry_store::Store;
 use std::net::IpAddr;
@@ -57,6 +58,8 @@ pub struct Services {
     pub escalate_wake: Notify,
     /// Calls to providers at once.
     pub sends: Arc<Semaphore>,
+    /// Posts status webhooks.
+    pub poster: Poster,
     /// The node is about to go: readiness says no.
     pub leaving: AtomicBool,
     /// When this node started.

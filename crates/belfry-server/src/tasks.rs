@@ -38,11 +38,13 @@ pub enum TaskKind {
     Escalate,
     /// Calls a provider.
     Send,
+    /// Tells endpoints what became of alerts.
+    StatusWebhooks,
 }
 
 impl TaskKind {
     /// All of them.
-    pub const ALL: [TaskKind; 11] = [
+    pub const ALL: [TaskKind; 12] = [
         Self::Accept,
         Self::Connection,
         Self::Session,
@@ -54,6 +56,7 @@ impl TaskKind {
         Self::Change,
         Self::Escalate,
         Self::Send,
+        Self::StatusWebhooks,
     ];
 
     /// The name in metrics.
@@ -70,6 +73,7 @@ impl TaskKind {
             Self::Change => "change",
             Self::Escalate => "escalate",
             Self::Send => "send",
+            Self::StatusWebhooks => "status_webhooks",
         }
     }
 }

@@ -50,6 +50,7 @@ fn options(directory: &std::path::Path) -> Options {
         readers: 2,
         inbox_items_max: 10_000,
         announcements_max: 1_000,
+        webhook_queue_max: 10_000,
         busy_timeout: Duration::from_secs(1),
     }
 }

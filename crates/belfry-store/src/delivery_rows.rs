@@ -181,7 +181,7 @@ pub(crate) fn save(txn: &mut Txn<'_>, before: &Delivery, after: &Delivery) -> Sq
             after.ended_at,
         ])?;
     count(txn, Some(before), Some(after));
-    Ok(())
+    crate::webhook_events::delivery_saved(txn, before, after)
 }
 
 /// Keeps the counts of a delivery that was changed, made or deleted.

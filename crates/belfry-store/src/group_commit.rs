@@ -11,6 +11,7 @@ use crate::schema::connect_writer;
 use crate::settle::{SETTLE_ROWS, SETTLE_SLICE, Settling, settle_all};
 use crate::shared::{Shared, monotonic};
 use crate::txn::{DeliveryTally, Effects, Limits, Txn, Work, WriterState};
+use crate::webhook_events;
 use crate::writer::{Call, Job, Message};
 use belfry_protocol::UserId;
 use rusqlite::{Connection, ErrorCode};
@@ -40,6 +41,7 @@ fn limits(shared: &Shared) -> Limits {
     Limits {
         inbox_items_max: shared.options.inbox_items_max,
         announcements_max: shared.options.announcements_max,
+        webhook_queue_max: shared.options.webhook_queue_max,
     }
 }
 
@@ -83,6 +85,7 @@ impl Running {
     ) -> Sql<Self> {
         watch_log(&mut conn, &shared)?;
         let active_users = delivery_rows::load(&conn, &shared)?;
+        shared.counters.webhooks_due.store(webhook_events::first_due(&conn)?, Ordering::Release);
         let watched_to = shared.counters.watched_to.load(Ordering::Acquire);
         Ok(Self {
             limits: limits(&shared),
@@ -333,6 +336,9 @@ impl Running {
         if txn.effects.deliveries.touched {
             txn.effects.due = Some(delivery_rows::due_times(conn)?);
         }
+        if txn.effects.webhooks_touched {
+            txn.effects.webhooks_due = Some(webhook_events::first_due(conn)?);
+        }
         txn.write_users()?;
         conn.prepare_cached("COMMIT")?.execute([])?;
         let effects = txn.into_effects();
@@ -344,6 +350,7 @@ impl Running {
     fn failed(&mut self, error: &StoreError, locked: bool) {
         self.settling.abandon();
         self.state.retention = crate::retention::Walk::default();
+        self.state.endpoints = None;
         if !self.shared.counters.unhealthy.swap(true, Ordering::Relaxed) {
             tracing::error!(error = %error, "the store cannot write; it goes on trying");
         }
@@ -385,6 +392,10 @@ impl Running {
         }
         if let Some(due) = effects.due {
             *lock(&counters.due) = due;
+        }
+        if let Some(due) = effects.webhooks_due {
+            counters.webhooks_due.store(due, Ordering::Release);
+            self.shared.webhooks_changed.notify_one();
         }
         self.state.now = effects.now;
         self.state.watched_to = effects.watched_to;

@@ -52,8 +52,11 @@ impl Inner {
         let unusable = |reason: String| OpenError::Unusable { path: path.display().to_string(), reason };
         let lock = schema::take_lock(&path)?;
         let conn = schema::open_and_migrate(&path, options.busy_timeout)?;
-        let limits =
-            Limits { inbox_items_max: options.inbox_items_max, announcements_max: options.announcements_max };
+        let limits = Limits {
+            inbox_items_max: options.inbox_items_max,
+            announcements_max: options.announcements_max,
+            webhook_queue_max: options.webhook_queue_max,
+        };
         let read = || -> error::Sql<_> {
             let newest_key = recovery::recover(&conn, limits, now.0)?;
             let store_epoch = meta(&conn, "store_epoch")?.unwrap_or(0) as u32;
@@ -65,6 +68,7 @@ impl Inner {
             path: path.clone(),
             memory: Memory::new(store_epoch, all),
             pending: Pending::default(),
+            webhooks_changed: tokio::sync::Notify::new(),
             counters: Counters { fanouts: AtomicI64::new(unfinished), ..Counters::default() },
             options,
         });

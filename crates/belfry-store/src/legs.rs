@@ -129,7 +129,7 @@ pub(crate) fn save_leg(txn: &mut Txn<'_>, before: &Leg, after: &Leg) -> Sql<()> 
     let pending = |leg: &Leg| i64::from(leg.state == LegState::Pending);
     txn.effects.deliveries.touched = true;
     txn.effects.deliveries.legs += pending(after) - pending(before);
-    Ok(())
+    crate::webhook_events::leg_saved(txn, before, after)
 }
 
 /// Writes the legs of a step, leased to the caller. The first delivery is their own, the others are members.

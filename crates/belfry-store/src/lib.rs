@@ -50,6 +50,8 @@ mod txn;
 mod types;
 mod users;
 mod watch;
+mod webhook_events;
+mod webhooks;
 mod writer;
 
 pub use backup::backup_file;

@@ -9,7 +9,9 @@ use crate::idempotency::{self, Found, Remembered};
 use crate::memory::TailItem;
 use crate::notifications::{Arriving, notify};
 use crate::txn::Txn;
+use crate::webhook_events;
 use crate::{NewAlert, Notified, PublishError, Published};
+use belfry_protocol::webhook::WebhookEvent;
 use belfry_protocol::{Audience, Seq, UserId};
 use rusqlite::params;
 use std::sync::Arc;
@@ -17,8 +19,27 @@ use std::sync::Arc;
 /// Most recipients that get their notification in the storing transaction.
 pub(crate) const AT_ONCE_MAX: usize = 256;
 
-/// Stores an alert. The inner error leaves nothing behind.
+/// Stores an alert, and what endpoints are to be told of it. The inner error leaves nothing behind.
 pub(crate) fn publish(txn: &mut Txn<'_>, alert: &NewAlert, now: i64) -> Sql<Result<Published, PublishError>> {
+    if !webhook_events::wanted(txn, WebhookEvent::Accepted)? {
+        return store(txn, alert, now);
+    }
+    txn.savepoint(|txn| {
+        let stored = store(txn, alert, now)?;
+        if let Ok(published) = &stored
+            && !published.replayed
+        {
+            let only = match &published.notifications[..] {
+                [one] if published.recipients == Some(1) => Some(&one.user),
+                _ => None,
+            };
+            webhook_events::accepted(txn, (published.id, &alert.content), only, now)?;
+        }
+        Ok(stored)
+    })
+}
+
+fn store(txn: &mut Txn<'_>, alert: &NewAlert, now: i64) -> Sql<Result<Published, PublishError>> {
     txn.at(now);
     if let Some(idempotency) = &alert.idempotency {
         match idempotency::find(txn, idempotency)? {

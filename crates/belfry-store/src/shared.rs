@@ -16,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) memory: Memory,
     pub(crate) pending: Pending,
     pub(crate) counters: Counters,
+    /// Endpoints for status webhooks or their events have changed.
+    pub(crate) webhooks_changed: tokio::sync::Notify,
 }
 
 /// For metrics, and between the writer and the checkpointer.
@@ -41,6 +43,8 @@ pub(crate) struct Counters {
     /// How far the watch has come.
     pub(crate) watched_to: AtomicI64,
     pub(crate) due: Mutex<DueTimes>,
+    /// When the first event for an endpoint can be claimed.
+    pub(crate) webhooks_due: AtomicI64,
     pub(crate) unhealthy: AtomicBool,
     pub(crate) closed: AtomicBool,
 }

@@ -32,6 +32,10 @@ pub(crate) struct Effects {
     pub(crate) watched_to: i64,
     /// The latest moment that an operation of this transaction named.
     pub(crate) now: i64,
+    /// Endpoints or their events were touched.
+    pub(crate) webhooks_touched: bool,
+    /// Then: when the first event can be claimed.
+    pub(crate) webhooks_due: Option<i64>,
 }
 
 /// How the counts of deliveries change.
@@ -71,6 +75,8 @@ pub(crate) struct WriterState {
     pub(crate) watched_to: i64,
     /// The latest moment that an operation named.
     pub(crate) now: i64,
+    /// Endpoints for status webhooks; `None`: they are to be read.
+    pub(crate) endpoints: Option<Vec<crate::webhooks::Endpoint>>,
 }
 
 struct Undo {
@@ -102,6 +108,7 @@ pub(crate) struct Txn<'a> {
 pub(crate) struct Limits {
     pub(crate) inbox_items_max: u32,
     pub(crate) announcements_max: u32,
+    pub(crate) webhook_queue_max: u32,
 }
 
 impl<'a> Txn<'a> {
@@ -127,6 +134,8 @@ impl<'a> Txn<'a> {
             due: None,
             watched_to: state.watched_to,
             now: state.now,
+            webhooks_touched: false,
+            webhooks_due: None,
         };
         Self { conn, memory, state, limits, effects, inserts: Inserts::default(), undo: None }
     }
@@ -192,6 +201,7 @@ impl<'a> Txn<'a> {
         self.effects.merged_keys.truncate(undo.merged_keys);
         self.effects.deliveries = undo.deliveries;
         self.effects.watched_to = undo.watched_to;
+        self.state.endpoints = None;
     }
 
     /// An operation of this transaction happens at this moment.

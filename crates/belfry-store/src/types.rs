@@ -4,8 +4,10 @@ pub use belfry_protocol::frame::Heads;
 use belfry_protocol::inbox::ChangedTo;
 use belfry_protocol::preferences::Preferences;
 use belfry_protocol::user::UserProfile;
+use belfry_protocol::webhook::{WebhookDisabled, WebhookEvent};
 use belfry_protocol::{
     Action, AlertId, Audience, DoNotDisturb, Epoch, ItemState, Level, Seq, Severity, Stream, UserId,
+    WebhookId,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +30,8 @@ pub struct Options {
     pub inbox_items_max: u32,
     /// Most alerts for everyone that are active at once.
     pub announcements_max: u32,
+    /// Most events that wait for one endpoint; beyond it the oldest are dropped.
+    pub webhook_queue_max: u32,
     /// How long a statement waits for a file that another process has locked before it is `Unavailable`.
     pub busy_timeout: Duration,
 }
@@ -587,4 +591,104 @@ impl StoreGauges {
         let due = self.first_delivery_due.map_or(now.0, |due| due.0);
         u64::try_from(now.0.saturating_sub(due)).unwrap_or(0)
     }
+}
+
+/// An endpoint for status webhooks, as it is put.
+#[derive(Clone)]
+pub struct NewWebhook {
+    /// Where to.
+    pub url: String,
+    /// What it wants to be told.
+    pub events: Vec<WebhookEvent>,
+    /// Whether it is told anything.
+    pub enabled: bool,
+    /// What signs, where it is new.
+    pub secret: String,
+}
+
+/// An endpoint without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookRow {
+    /// Its name.
+    pub id: WebhookId,
+    /// Where to.
+    pub url: String,
+    /// What it wants to be told.
+    pub events: Vec<WebhookEvent>,
+    /// Whether it is told anything.
+    pub enabled: bool,
+    /// When it was made.
+    pub created_at: UnixMs,
+    /// Since when every call failed.
+    pub failing_since: Option<UnixMs>,
+    /// Why the server disabled it.
+    pub disabled_reason: Option<WebhookDisabled>,
+    /// Events that were dropped.
+    pub dropped: u32,
+    /// Events that wait.
+    pub waiting: u32,
+}
+
+/// An endpoint with events that are the caller's to send.
+#[derive(Clone)]
+pub struct ClaimedWebhook {
+    /// Names it to [`crate::Store::record_webhook_events`].
+    pub key: i64,
+    /// Its name.
+    pub id: String,
+    /// Where to.
+    pub url: String,
+    /// All of them sign; the newest first.
+    pub secrets: Vec<String>,
+    /// What it is to be told.
+    pub events: Vec<ClaimedWebhookEvent>,
+}
+
+/// An event that is the caller's to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedWebhookEvent {
+    /// Which.
+    pub key: i64,
+    /// Whose.
+    pub token: i64,
+    /// `webhook-id`: the same for every try.
+    pub id: String,
+    /// JSON.
+    pub body: String,
+    /// Calls that failed before.
+    pub tries: u32,
+}
+
+/// What one call to an endpoint came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebhookOutcome {
+    /// The event.
+    pub key: i64,
+    /// The claim's.
+    pub token: i64,
+    /// What becomes of it.
+    pub then: WebhookThen,
+}
+
+/// What becomes of an event after a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookThen {
+    /// It was taken.
+    Taken,
+    /// It is tried again.
+    Retry {
+        /// When.
+        next_at: UnixMs,
+    },
+    /// It is dropped: this was the last try.
+    GiveUp,
+    /// The endpoint says that it is gone: it is disabled, and the event waits.
+    Gone,
+}
+
+/// What else recording did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebhookRecorded {
+    /// The endpoint was disabled just now.
+    pub disabled: Option<WebhookDisabled>,
 }

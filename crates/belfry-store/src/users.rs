@@ -219,6 +219,7 @@ pub(crate) fn erase(txn: &mut Txn<'_>, user: &UserId) -> Sql<bool> {
     crate::settle::settle_user(txn, user)?;
     let key = txn.held(user).core.key;
     crate::deliveries::forget_user(txn, key)?;
+    crate::webhook_events::forget_user(txn, key)?;
     let conn = txn.conn;
     conn.prepare_cached(
         "DELETE FROM recipients WHERE user_id = ?2 AND alert_key IN \

@@ -63,3 +63,5 @@ mod retention;
 mod users;
 #[path = "contract/watches.rs"]
 mod watches;
+#[path = "contract/webhooks.rs"]
+mod webhooks;

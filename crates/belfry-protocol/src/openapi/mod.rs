@@ -23,6 +23,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("Settings", "What a user wants of Belfry."),
     ("Devices", "Where pushes to a user go, and what comes back from there."),
     ("Deliveries", "What could not be sent, what waits, and who carries it."),
+    ("Webhooks", "Endpoints of the application that are told what became of alerts."),
     ("Operation", "Health, numbers, backup and documents."),
 ];
 

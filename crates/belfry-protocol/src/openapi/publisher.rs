@@ -13,6 +13,7 @@ pub(super) fn routes() -> Vec<Route> {
     let mut routes = alerts();
     routes.extend(users());
     routes.extend(groups());
+    routes.extend(webhooks());
     routes.extend(operation());
     routes
 }
@@ -339,6 +340,84 @@ fn groups() -> Vec<Route> {
                 "removeGroupMembers",
                 "Remove members",
                 "Who is no member is passed over.",
+            )
+        },
+    ]
+}
+
+fn webhook_id() -> Parameter {
+    Parameter::path("id", "The endpoint's name, percent-encoded.", reference("WebhookId")).example("crm")
+}
+
+fn webhooks() -> Vec<Route> {
+    let route = |method, path, id, summary, description| Route {
+        method,
+        path,
+        id,
+        tag: "Webhooks",
+        summary,
+        description,
+        who: Who::Publisher("manage"),
+        parameters: vec![webhook_id()],
+        body: None,
+        answers: Vec::new(),
+        errors: &[E::WebhookUnknown],
+    };
+    let webhook = || Body::json("Webhook", &["http.webhook"]);
+    let with_secret = || Body::json("Webhook", &["http.webhook.created"]);
+    vec![
+        Route {
+            parameters: Vec::new(),
+            answers: vec![Answer::with(200, "The endpoints.", Body::json("Webhooks", &["http.webhooks"]))],
+            errors: &[],
+            ..route("get", "/v1/webhooks", "listWebhooks", "See the endpoints for status webhooks", "")
+        },
+        Route {
+            body: Some(Body::json("WebhookBody", &["http.webhook-body"])),
+            answers: vec![
+                Answer::with(200, "The endpoint as it is now.", webhook()),
+                Answer::with(201, "It was made; its secret is shown here and never again.", with_secret()),
+            ],
+            errors: &[E::TooManyWebhooks],
+            ..route(
+                "put",
+                "/v1/webhooks/{id}",
+                "putWebhook",
+                "Make or change an endpoint",
+                "It is told of the events that it lists, signed as standardwebhooks.com describes. Changing an endpoint \
+                 keeps its secret and what waits for it; `enabled: true` lets one go on that was disabled.",
+            )
+        },
+        Route {
+            answers: vec![Answer::with(200, "The endpoint.", webhook())],
+            ..route("get", "/v1/webhooks/{id}", "getWebhook", "See an endpoint", "")
+        },
+        Route {
+            answers: vec![Answer::empty(204, "It is told nothing any more, and what waited is dropped.")],
+            ..route("delete", "/v1/webhooks/{id}", "deleteWebhook", "Delete an endpoint", "")
+        },
+        Route {
+            answers: vec![Answer::with(200, "The endpoint with its new secret.", with_secret())],
+            ..route(
+                "post",
+                "/v1/webhooks/{id}/rotate",
+                "rotateWebhook",
+                "Change an endpoint's secret",
+                "For 24 hours events are signed with the old secret as well.",
+            )
+        },
+        Route {
+            answers: vec![Answer::with(
+                202,
+                "A test event is on its way.",
+                Body::json("WebhookTest", &["http.webhook-test"]),
+            )],
+            ..route(
+                "post",
+                "/v1/webhooks/{id}/test",
+                "testWebhook",
+                "Send a test event",
+                "It goes the way of every event: repeated until it is taken. Where the endpoint is disabled, it waits.",
             )
         },
     ]

@@ -23,6 +23,7 @@ mod tail;
 mod token;
 mod trace;
 mod vapid;
+mod webhooks;
 
 pub use failure::{Exit, Failure};
 
@@ -68,6 +69,9 @@ enum Command {
     Kinds(kinds::KindsCommand),
     /// Print TypeScript for the declared kinds
     Types(kinds::Types),
+    /// Endpoints that are told what became of alerts
+    #[command(subcommand)]
+    Webhooks(webhooks::WebhooksCommand),
     /// API keys of back ends
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
@@ -140,6 +144,7 @@ async fn dispatch(cli: Cli, out: &mut Out) -> Result<(), Failure> {
         Command::DeadLetters(command) => dead_letters::run(command, &common, now.at, out).await,
         Command::Providers(arguments) => providers::run(arguments, &common, out).await,
         Command::ResumeDeliveries(arguments) => resume_deliveries::run(arguments, &common, now, out).await,
+        Command::Webhooks(command) => webhooks::run(command, &common, out).await,
         Command::Revoke(arguments) => revoke::run(arguments, &common, now.at, out).await,
         Command::Types(arguments) => kinds::types(arguments, &common, out),
         Command::ApiKey(command) => api_key::run(command, out),

@@ -103,6 +103,7 @@ impl Config {
             self.fcm.options().and_then(|options| belfry_channels::Fcm::new(options).err()),
             self.apns.options().and_then(|options| belfry_channels::Apns::new(options).err()),
             self.webhook.options().and_then(|options| belfry_channels::Webhook::new(&options).err()),
+            self.status_webhooks.poster().err(),
         ];
         for belfry_channels::SetupError { key, problem } in refusals.into_iter().flatten() {
             findings.error(key, problem, "");
@@ -158,6 +159,13 @@ impl Config {
 
     fn check_webhook(&self, findings: &mut Findings) {
         let hook = &self.webhook;
+        if self.mode == Mode::Serve && !self.status_webhooks.private_hosts.is_empty() {
+            findings.warning(
+                "status_webhooks.private_hosts",
+                "whoever may manage endpoints can make this server call these hosts",
+                "name none that has secrets to tell",
+            );
+        }
         if hook.url.is_some() && hook.secret.is_none() {
             findings.error(
                 "webhook.secret",

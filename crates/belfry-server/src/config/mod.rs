@@ -12,7 +12,7 @@ pub use crate::auth::{ApiKeyOptions, ApiKeySecret, PublicKeyOptions, Scope};
 pub use check::{Finding, Weight};
 pub use sections::{
     Apns, Auth, Bus, BusUrl, Database, DatabaseUrl, Drain, Fallback, Fcm, Inbox, Kinds, Limits, Live, Log,
-    LogFormat, Server, Smtp, WebPush, Webhook,
+    LogFormat, Server, Smtp, StatusWebhooks, WebPush, Webhook,
 };
 
 use crate::auth::{JwksOptions, SecretOptions, VerifierOptions};
@@ -50,6 +50,8 @@ pub struct Config {
     pub web_push: WebPush,
     /// The application's endpoint.
     pub webhook: Webhook,
+    /// What endpoints are told about alerts.
+    pub status_webhooks: StatusWebhooks,
     /// Limits.
     pub limits: Limits,
     /// What stays in an inbox.
@@ -255,6 +257,7 @@ impl Config {
             apns: Apns::read(reader),
             web_push: WebPush::read(reader),
             webhook: Webhook::read(reader),
+            status_webhooks: StatusWebhooks::read(reader),
             limits: Limits::read(reader),
             inbox: Inbox::read(reader),
             fallback: Fallback::read(reader),
@@ -309,6 +312,7 @@ impl Config {
             readers: self.database.readers as usize,
             inbox_items_max: self.inbox.items_per_user_max,
             announcements_max: self.limits.announcements_max,
+            webhook_queue_max: self.status_webhooks.queue_max,
             busy_timeout: self.database.busy_timeout,
         }
     }

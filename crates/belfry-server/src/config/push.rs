@@ -1,7 +1,9 @@
 //! What the sections of the push services and of the webhook mean to their channels.
 
-use super::{Apns, Fcm, WebPush, Webhook};
-use belfry_channels::{ApnsOptions, FcmOptions, GuardOptions, WebPushOptions, WebhookOptions};
+use super::{Apns, Fcm, StatusWebhooks, WebPush, Webhook};
+use belfry_channels::{
+    ApnsOptions, FcmOptions, Guard, GuardOptions, Poster, SetupError, WebPushOptions, WebhookOptions,
+};
 
 impl Fcm {
     /// How FCM is reached; `None`: it is not configured.
@@ -58,5 +60,18 @@ impl Webhook {
             old_secrets: self.old_secrets.clone(),
             ca_file: self.ca_file.clone(),
         })
+    }
+}
+
+impl StatusWebhooks {
+    /// What posts to the endpoints.
+    pub fn poster(&self) -> Result<Poster, SetupError> {
+        let options = GuardOptions {
+            hosts: vec!["*".to_owned()],
+            private_hosts: self.private_hosts.clone(),
+            resolver: None,
+        };
+        let guard = Guard::new(&options, "status_webhooks", "status_webhooks.private_hosts")?;
+        Poster::new(guard, "status_webhooks.ca_file", self.ca_file.as_deref())
     }
 }

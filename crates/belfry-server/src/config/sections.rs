@@ -247,6 +247,17 @@ sections! {
         /// Trusted certificates.
         ca_file: Option<PathBuf> = form::OPTIONAL_PATH;
     }
+    /// What endpoints are told about alerts.
+    StatusWebhooks "status_webhooks" {
+        /// Events that wait for one endpoint.
+        queue_max: u32 = form::COUNT;
+        /// Calls to one endpoint at once.
+        in_flight_max: u32 = form::COUNT;
+        /// For development.
+        private_hosts: Vec<String> = form::TEXTS;
+        /// Trusted certificates.
+        ca_file: Option<PathBuf> = form::OPTIONAL_PATH;
+    }
     /// Limits.
     Limits "limits" {
         /// Live connections of the node.

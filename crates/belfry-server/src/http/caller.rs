@@ -6,7 +6,7 @@ use crate::metrics::Counter;
 use crate::refusal::Refusal;
 use crate::services::Services;
 use axum::extract::FromRequestParts;
-use belfry_protocol::{AlertId, ConnectionId, DeviceId, ErrorCode, GroupId, KeyId, UserId};
+use belfry_protocol::{AlertId, ConnectionId, DeviceId, ErrorCode, GroupId, KeyId, UserId, WebhookId};
 use belfry_store::Connected;
 use http::HeaderMap;
 use http::request::Parts;
@@ -165,6 +165,8 @@ path_id! {
     PathGroup(GroupId);
     /// The alert of the path.
     PathAlert(AlertId);
+    /// The endpoint of the path.
+    PathWebhook(WebhookId);
     /// The signing key of the path.
     PathKey(KeyId);
     /// The device of the path.

@@ -19,6 +19,7 @@ mod receipts;
 mod unsubscribe;
 mod users;
 mod web_push;
+mod webhooks;
 
 pub use alerts::{create_alert, read_new_alert};
 pub use front::{create_alert_first, front};
@@ -50,6 +51,13 @@ pub fn router() -> Router<Arc<Services>> {
         .route("/v1/deliveries/resume", post(deliveries::resume))
         .route("/v1/providers", get(providers::list))
         .route("/v1/providers/{provider}/resume", post(providers::resume))
+        .route("/v1/webhooks", get(webhooks::list_webhooks))
+        .route(
+            "/v1/webhooks/{id}",
+            put(webhooks::put_webhook).get(webhooks::read_webhook).delete(webhooks::delete_webhook),
+        )
+        .route("/v1/webhooks/{id}/rotate", post(webhooks::rotate_webhook))
+        .route("/v1/webhooks/{id}/test", post(webhooks::test_webhook))
         .route("/v1/stats", get(operate::stats))
         .route("/v1/backup", post(operate::backup))
         .route("/v1/revoked-keys", get(operate::revoked_keys))

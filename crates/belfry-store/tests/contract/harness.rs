@@ -73,6 +73,7 @@ pub(crate) fn options_at(engine: Engine, directory: &TempDir) -> Options {
         readers: 2,
         inbox_items_max: 10_000,
         announcements_max: 1_000,
+        webhook_queue_max: 1_000,
         busy_timeout: Duration::from_millis(100),
     }
 }

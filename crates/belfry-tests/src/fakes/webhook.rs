@@ -80,6 +80,11 @@ impl FakeWebhook {
         Self { https, records }
     }
 
+    /// A signature with this secret fits, too.
+    pub fn know(&self, secret: &str) {
+        self.records.lock().secrets.push(secret.to_owned());
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         format!("https://{}/hooks/belfry", self.https.authority())

@@ -17,3 +17,4 @@ mod resume;
 mod routing;
 mod slow;
 mod unsubscribe;
+mod webhooks;

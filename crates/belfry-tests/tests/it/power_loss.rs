@@ -216,6 +216,7 @@ async fn lost(run: &Run, moment: u64, data_dir: PathBuf) -> usize {
         readers: 1,
         inbox_items_max: 100_000,
         announcements_max: 100,
+        webhook_queue_max: 10_000,
         busy_timeout: std::time::Duration::from_secs(1),
     };
     let promised: Vec<&Promise> = run.promised(moment).collect();

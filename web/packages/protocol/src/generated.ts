@@ -447,7 +447,7 @@ export type DoNotDisturbState = {
 export type Echo = unknown;
 
 /** Why something was refused. Compare the code, never the text. */
-export type ErrorCode = "json-malformed" | "field-invalid" | "query-invalid" | "id-invalid" | "content-type-unsupported" | "body-too-large" | "batch-too-large" | "kind-unknown" | "kind-reserved" | "data-invalid" | "template-failed" | "group-unknown" | "user-unknown" | "alert-unknown" | "connection-unknown" | "device-unknown" | "too-many-devices" | "provider-not-configured" | "signature-invalid" | "not-found" | "method-not-allowed" | "unauthorized" | "token-expired" | "token-revoked" | "forbidden" | "origin-not-allowed" | "host-not-allowed" | "idempotency-mismatch" | "idempotency-in-progress" | "rate-limited" | "too-many-connections" | "overloaded" | "store-unavailable" | "draining" | "upgrade-required" | "frame-invalid" | "version-not-supported" | "replaced" | "lagging" | "heartbeat-missed" | "user-blocked" | "internal";
+export type ErrorCode = "json-malformed" | "field-invalid" | "query-invalid" | "id-invalid" | "content-type-unsupported" | "body-too-large" | "batch-too-large" | "kind-unknown" | "kind-reserved" | "data-invalid" | "template-failed" | "group-unknown" | "user-unknown" | "alert-unknown" | "connection-unknown" | "device-unknown" | "too-many-devices" | "webhook-unknown" | "too-many-webhooks" | "provider-not-configured" | "signature-invalid" | "not-found" | "method-not-allowed" | "unauthorized" | "token-expired" | "token-revoked" | "forbidden" | "origin-not-allowed" | "host-not-allowed" | "idempotency-mismatch" | "idempotency-in-progress" | "rate-limited" | "too-many-connections" | "overloaded" | "store-unavailable" | "draining" | "upgrade-required" | "frame-invalid" | "version-not-supported" | "replaced" | "lagging" | "heartbeat-missed" | "user-blocked" | "internal";
 
 /** Data of `error`. */
 export type ErrorMessageData = {
@@ -1106,6 +1106,37 @@ export type Stats = {
   delivery_lag_ms: number,
 };
 
+/** What a status webhook says. A test says nothing. */
+export type StatusData = {
+  /** The alert. */
+  alert?: AlertId,
+  /** Its recipient. An `alert.accepted` names one only where there is exactly one. */
+  user?: UserId,
+  /** The alert's kind. */
+  kind?: string,
+  /** The alert's category. */
+  category?: string,
+  /** Which way it went or was to go. */
+  channel?: Channel,
+  /** Who carried it or was to. */
+  provider?: Provider,
+  /** Why, in plain words. */
+  reason?: string,
+};
+
+/** What is posted to an endpoint. */
+export type StatusEvent = {
+  /** What happened. */
+  type: StatusType,
+  /** When it happened. */
+  timestamp: string,
+  /** To what. */
+  data: StatusData,
+};
+
+/** What a status webhook is about. */
+export type StatusType = "alert.accepted" | "alert.sent" | "alert.failed" | "alert.suppressed" | "alert.expired" | "alert.dead_lettered" | "webhook.test";
+
 /** One step: run it, wait `wait`; a level of at least `until` ends the ladder, else the next step runs. */
 export type Step = {
   /** The way out. */
@@ -1188,6 +1219,61 @@ export type WebPushKey = {
   key: string,
   /** Its id, for `vapid_key_id`. */
   id: string,
+};
+
+/** An endpoint. */
+export type Webhook = {
+  /** Its name. */
+  id: WebhookId,
+  /** Where to. */
+  url: string,
+  /** What it wants to be told. */
+  events: Array<WebhookEvent>,
+  /** Whether it is told anything. */
+  enabled: boolean,
+  /** Why the server disabled it; `null`: it did not. */
+  disabled_reason: WebhookDisabled | null,
+  /** Since when every call failed; `null`: the last one did not. */
+  failing_since: string | null,
+  /** Events that wait. */
+  waiting: number,
+  /** Events that were dropped because too many waited, or because every try failed. */
+  dropped: number,
+  /** When it was made. */
+  created_at: string,
+  /** `whsec_…`: what its events are signed with. Shown once: when the endpoint is made and when its secret changes. */
+  secret?: string,
+};
+
+/** The body of `PUT /v1/webhooks/{id}`. */
+export type WebhookBody = {
+  /** Where to post: https, at a public address. */
+  url: string,
+  /** What it wants to be told. */
+  events: Array<WebhookEvent>,
+  /** Whether it is told anything. One that was disabled because it failed goes on with what waits. */
+  enabled?: boolean,
+};
+
+/** Why the server disabled an endpoint. */
+export type WebhookDisabled = "gone" | "failing";
+
+/** What an endpoint can be told. */
+export type WebhookEvent = "accepted" | "sent" | "failed" | "suppressed" | "expired" | "dead_lettered";
+
+/** An endpoint for status webhooks, as the application names it. */
+export type WebhookId = string;
+
+/** The answer to `POST /v1/webhooks/{id}/test`. */
+export type WebhookTest = {
+  /** The `webhook-id` that the event comes with. */
+  webhook_id: string,
+};
+
+/** The answer to `GET /v1/webhooks`. */
+export type Webhooks = {
+  /** In order of their ids. */
+  webhooks: Array<Webhook>,
 };
 
 /** What a close code means. */
@@ -1557,6 +1643,12 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     "status": 422,
     "title": "The user has too many devices"
   },
+  "too-many-webhooks": {
+    "cause": "There are 20 endpoints, and this would be another one.",
+    "remedy": "Delete one that is not used any more: `DELETE /v1/webhooks/{id}`.",
+    "status": 422,
+    "title": "There are too many webhook endpoints"
+  },
   "unauthorized": {
     "cause": "No credential, or one that does not verify.",
     "remedy": "Send a valid API key or token; the detail says what is wrong with it.",
@@ -1586,5 +1678,11 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     "remedy": "Offer `belfry.v1`.",
     "status": 400,
     "title": "The protocol version is not supported"
+  },
+  "webhook-unknown": {
+    "cause": "No such endpoint.",
+    "remedy": "`GET /v1/webhooks` lists them; an endpoint appears with `PUT /v1/webhooks/{id}`.",
+    "status": 404,
+    "title": "There is no such webhook endpoint"
   }
 };
