@@ -324,9 +324,12 @@ async fn after_a_shutdown_the_next_push_takes_a_new_connection_but_not_one_each(
         let error = answer.expect_err("is shut down");
         assert_eq!((error.action, error.retry_after), (Action::Retry, Some(Duration::from_secs(30))));
     }
-    fake.script(|_| None);
     let token = fake.add_device(Environment::Production, 1);
-    send(&channel, 2, &token).await.expect("is up again");
+    for n in 2..6 {
+        send(&channel, n, &token).await.expect_err("is shut down still");
+    }
+    fake.script(|_| None);
+    send(&channel, 6, &token).await.expect("is up again");
     assert_eq!(fake.production.counts().connections, 2);
 }
 

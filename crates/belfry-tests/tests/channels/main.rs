@@ -2,6 +2,7 @@
 
 mod apns;
 mod debian_mail_server;
+mod doctor;
 mod fcm;
 mod logged;
 mod notices;
