@@ -161,11 +161,10 @@ fn timeline_of(delivery: &DeliveryTrace) -> Vec<(Timestamp, String)> {
 
 fn timeline_of_leg(leg: &LegTrace) -> Vec<(Timestamp, String)> {
     let mut name = format!("step {} {}", leg.step, leg.channel.as_str());
-    for part in [leg.provider.map(Provider::as_str), leg.device.as_deref(), leg.address.as_deref()] {
-        if let Some(part) = part {
-            name.push(' ');
-            name.push_str(&harmless(part));
-        }
+    let parts = [leg.provider.map(Provider::as_str), leg.device.as_deref(), leg.address.as_deref()];
+    for part in parts.into_iter().flatten() {
+        name.push(' ');
+        name.push_str(&harmless(part));
     }
     let name = styled(NAME, name);
     let together = match leg.with.len() {
