@@ -103,6 +103,7 @@ async fn house(push: Answer, mail: Answer) -> House {
     house_in(tempfile::tempdir().expect("a temporary directory"), push, mail).await
 }
 
+#[expect(clippy::disallowed_methods, reason = "the test's runtime ends it")]
 async fn house_in(dir: tempfile::TempDir, push: Answer, mail: Answer) -> House {
     // Another test of this process may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
