@@ -18,6 +18,7 @@ use crate::status_webhooks;
 use crate::tasks::{TaskKind, Tasks};
 use crate::watch::Watch;
 use crate::ways::breaker::BreakerRules;
+use crate::ways::caught::Caught;
 use crate::ways::{WayRules, Ways};
 use anyhow::Context;
 use axum::Router;
@@ -42,12 +43,24 @@ pub struct App {
 impl App {
     /// Opens the store, loads kinds and keys, and starts the tasks.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
+        if config.mode == Mode::Dev {
+            let caught = Arc::new(Caught::default());
+            return Self::open_house(config, caught.ways(), Some(caught)).await;
+        }
         let channels = providers(&config)?;
         Self::open_with(config, channels).await
     }
 
     /// The same with ways out of the caller's own in place of the configured ones.
     pub async fn open_with(config: Config, channels: Vec<Arc<dyn Channel>>) -> anyhow::Result<Self> {
+        Self::open_house(config, channels, None).await
+    }
+
+    async fn open_house(
+        config: Config,
+        channels: Vec<Arc<dyn Channel>>,
+        caught: Option<Arc<Caught>>,
+    ) -> anyhow::Result<Self> {
         let started = clock::now();
         let store = Store::open(config.store_options(), started.unix_ms()).await?;
         let verifier = Arc::new(Verifier::new(config.verifier_options())?);
@@ -86,6 +99,7 @@ impl App {
             rules: Arc::new(session_rules(&config)),
             fanout_wake: Notify::new(),
             watch,
+            caught,
             web_push: web_push(&config)?,
             ways: Ways::new(channels, way_rules(&config)),
             escalate_wake: Notify::new(),
@@ -95,6 +109,9 @@ impl App {
             started,
             config: Arc::new(config),
         });
+        if services.caught.is_some() {
+            crate::page::settle_in(&services).await?;
+        }
         start_tasks(&services, verifier);
         Ok(Self { services })
     }

@@ -12,15 +12,18 @@ use crate::http::body::{self, BodyLimit};
 use crate::publish::Posted;
 use crate::refusal::{Answer, Refusal};
 use crate::services::Services;
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{OriginalUri, Request, State};
+use axum::extract::{OriginalUri, Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use base64::Engine as _;
+use belfry_protocol::device::PushAddress;
+use belfry_protocol::user::UserProfile;
 use belfry_protocol::{ErrorCode, NewAlert, UserId};
-use belfry_store::UnixMs;
+use belfry_store::{NewDevice, StoreError, UnixMs};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
@@ -38,6 +41,10 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
+/// A mail brings its own style and nothing else.
+const MAIL_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups; frame-ancestors 'none'",
+);
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// Who the page can be.
 const USERS: [&str; 2] = ["ann", "bob"];
@@ -50,10 +57,11 @@ const INDEX: &str = include_str!("page/index.html");
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The page's own files: path, type, text.
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("/dev/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/dev/page.js", JAVASCRIPT, include_str!("page/page.js")),
     ("/dev/client.js", JAVASCRIPT, include_str!("page/client.js")),
+    ("/dev/caught.js", JAVASCRIPT, include_str!("page/caught.js")),
     ("/dev/items.js", JAVASCRIPT, include_str!("page/items.js")),
     ("/dev/inbox.js", JAVASCRIPT, include_str!("page/inbox.js")),
     ("/dev/publish.js", JAVASCRIPT, include_str!("page/publish.js")),
@@ -88,7 +96,7 @@ pub fn router() -> Router<Arc<Services>> {
         let html = index(&original, &embedded);
         async move { file("text/html; charset=utf-8", html) }
     };
-    let mut open = Router::new().route("/", get(index));
+    let mut open = Router::new().route("/", get(index)).route("/dev/mail/{key}/{number}", get(show_mail));
     for (path, content_type, text) in FILES {
         open = open.route(path, get(move || async move { file(content_type, text) }));
     }
@@ -96,6 +104,7 @@ pub fn router() -> Router<Arc<Services>> {
         .route("/dev/setup", get(setup))
         .route("/dev/token", post(make_token))
         .route("/dev/alerts", post(create_alert))
+        .route("/dev/caught", get(list_caught))
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             let token = Arc::clone(&token);
             async move {
@@ -152,6 +161,53 @@ fn file(content_type: &'static str, text: impl Into<Body>) -> Answer {
     response
 }
 
+/// Pushes and mails that were caught, the newest first.
+async fn list_caught(State(services): State<Arc<Services>>) -> Answer {
+    let caught = services.caught.as_ref().map(|caught| caught.newest_first()).unwrap_or_default();
+    body::answer(StatusCode::OK, &json!({ "caught": caught }))
+}
+
+/// A caught mail as its reader sees it. It may hold what a publisher wrote, so it may load and run nothing.
+async fn show_mail(
+    State(services): State<Arc<Services>>,
+    Path((key, number)): Path<(String, u64)>,
+) -> Result<Answer, Refusal> {
+    let unknown = || Refusal::new(ErrorCode::NotFound, "there is no such mail: reload the page");
+    let caught = services.caught.as_ref().filter(|caught| caught.key() == key).ok_or_else(unknown)?;
+    let mut response = file("text/html; charset=utf-8", caught.mail(number).ok_or_else(unknown)?);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, MAIL_POLICY);
+    Ok(response)
+}
+
+/// Gives the page's users a phone and a mailbox, where they have none: what is sent there is caught.
+pub async fn settle_in(services: &Services) -> Result<(), StoreError> {
+    let now = clock::now().unix_ms();
+    for name in USERS {
+        let user = UserId::new(name).expect("the names are ids");
+        let known = services.store.user(&user).await?;
+        if known.is_none_or(|known| known.profile.email.is_none()) {
+            let email = Some(format!("{name}@example.com"));
+            services.store.put_user(&user, UserProfile { email, ..UserProfile::default() }, now).await?;
+        }
+        if services.store.devices(&user).await?.is_empty() {
+            let token = format!("the-phone-of-{name}-in-belfry-dev");
+            let address = PushAddress::Fcm { token: Some(token), installation_id: None };
+            let hash = digest(&SHA256, address.identity().as_bytes());
+            let device = NewDevice {
+                id: "phone".to_owned(),
+                address_hash: hash.as_ref().try_into().expect("SHA-256 has 32 bytes"),
+                address,
+                locale: None,
+                time_zone: None,
+                app_version: None,
+            };
+            // A phone more or less changes nothing.
+            let _ = services.store.put_device(&user, device, now).await;
+        }
+    }
+    Ok(())
+}
+
 /// What the form needs to know. No `Value` in between: it would sort the fields of the examples.
 #[derive(serde::Serialize)]
 struct Setup {
@@ -161,6 +217,8 @@ struct Setup {
     kinds: Vec<sample::Offer>,
     /// Where a shell finds the API key; the page itself never sees it.
     api_key_file: Option<String>,
+    /// Stands in the paths of caught mails.
+    mail_key: Option<String>,
 }
 
 /// What the form offers: users, kinds with an example each, and how a shell gets at the API key.
@@ -171,6 +229,7 @@ async fn setup(State(services): State<Arc<Services>>) -> Answer {
         users: USERS,
         declared: !kinds.is_empty(),
         kinds: sample::offers(&kinds, sample::whole_second(clock::now().at)),
+        mail_key: services.caught.as_ref().map(|caught| caught.key().to_owned()),
         api_key_file: key_file.is_file().then(|| key_file.to_string_lossy().into_owned()),
     };
     body::answer(StatusCode::OK, &setup)

@@ -12,8 +12,8 @@ use crate::signed::Signer;
 use crate::tasks::Tasks;
 use crate::watch::Watch;
 use crate::ways::Ways;
-use belfry_channels::Poster;
-use belfry_channels::WebPush;
+use crate::ways::caught::Caught;
+use belfry_channels::{Poster, WebPush};
 use belfry_store::Store;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -52,6 +52,8 @@ pub struct Services {
     pub watch: Watch,
     /// The configured providers.
     pub ways: Ways,
+    /// What `belfry dev` catches instead of sending it.
+    pub caught: Option<Arc<Caught>>,
     /// Of them web push once more, for its key and for subscriptions that are registered.
     pub web_push: Option<Arc<WebPush>>,
     /// There is something to send, or room to send it.

@@ -2,6 +2,7 @@
 //! it asked for time.
 
 pub mod breaker;
+pub mod caught;
 
 use crate::clock::Now;
 use belfry_channels::{Action, Channel, Receipt, RetryScope, SendError};

@@ -303,3 +303,43 @@ async fn serve_has_no_page() {
     }
     served.app.close().await.expect("closes");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_leave_the_house_is_caught_and_shown() {
+    let dev = started(Mode::Dev, "").await;
+    let token = dev.page_token().await;
+    let page = [(HOST.as_str(), LOCAL), (PAGE_TOKEN, token.as_str())];
+    assert_eq!(dev.get("/dev/caught", &[(HOST.as_str(), LOCAL)]).await.status, StatusCode::FORBIDDEN);
+    let alert = json!({
+        "to": { "user": "ann" }, "kind": "deal-notification", "title": "Oat milk", "data": {},
+        "ladder": [{ "channel": "push" , "wait": "100ms", "until": "seen" }, { "channel": "email" }],
+    });
+    let published = dev
+        .post(
+            "/dev/alerts",
+            &[(HOST.as_str(), LOCAL), (PAGE_TOKEN, &token), (CONTENT_TYPE.as_str(), "application/json")],
+            &alert,
+        )
+        .await;
+    assert_eq!(published.status, StatusCode::ACCEPTED, "{}", published.text);
+    let deadline = belfry_server::clock::now().instant + std::time::Duration::from_secs(10);
+    let caught = loop {
+        let caught = dev.get("/dev/caught", &page).await.json()["caught"].clone();
+        if caught.as_array().is_some_and(|caught| caught.len() == 2) {
+            break caught;
+        }
+        assert!(belfry_server::clock::now().instant < deadline, "{caught}");
+        // Polls a condition: nothing says when it comes true.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert_eq!((&caught[0]["provider"], &caught[1]["provider"]), (&json!("smtp"), &json!("fcm")));
+    assert_eq!((&caught[1]["title"], &caught[1]["user"]), (&json!("Oat milk"), &json!("ann")));
+    let key = dev.get("/dev/setup", &page).await.json()["mail_key"].as_str().expect("a key").to_owned();
+    let mail = dev.get(&format!("/dev/mail/{key}/{}", caught[0]["number"]), &[(HOST.as_str(), LOCAL)]).await;
+    assert!(mail.text.contains("Oat milk"), "{}", mail.text);
+    let policy = mail.headers[CONTENT_SECURITY_POLICY].to_str().expect("is text");
+    assert!(policy.contains("default-src 'none'") && policy.contains("sandbox"), "{policy}");
+    let guessed = dev.get("/dev/mail/guessed/1", &[(HOST.as_str(), LOCAL)]).await;
+    assert_eq!(guessed.status, StatusCode::NOT_FOUND);
+    dev.app.close().await.expect("closes");
+}

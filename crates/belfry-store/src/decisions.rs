@@ -146,6 +146,15 @@ fn end_by_verdict(
     let mut after = before.clone();
     // A verdict that ends nothing is a fault of the caller: somebody has to look at it.
     let state = if codes::is_end(state) { state } else { DeliveryState::DeadLettered };
+    // What a later step could not do takes nothing away from what an earlier one did.
+    let (state, reason) = match state {
+        DeliveryState::Suppressed | DeliveryState::DeadLettered
+            if legs::was_accepted(txn.conn, before.key)? =>
+        {
+            (DeliveryState::Sent, "no further step could be sent")
+        }
+        state => (state, reason),
+    };
     after.finish(state, reason, now);
     if state == DeliveryState::DeadLettered {
         let last = legs::last_of(txn.conn, before.key)?;

@@ -100,6 +100,9 @@ pub struct DeviceMove {
     pub other: UserId,
 }
 
+/// How often it is noted that a provider goes on accepting.
+const ACCEPTED_EVERY_MS: i64 = 3_600_000;
+
 /// Registers a device. An address that another device has, of this user or of another, moves here. `None`: too many.
 pub(crate) fn put(txn: &mut Txn<'_>, user: &UserId, device: &NewDevice, now: i64) -> Sql<Option<Registered>> {
     let address = serde_json::to_string(&device.address)
@@ -261,13 +264,35 @@ pub(crate) fn answered(
     match answer {
         DeviceAnswer::Accepted => conn
             .prepare_cached(
-                "UPDATE devices SET accepted_at = ?3, failure = NULL WHERE user_key = ?1 AND device_id = ?2",
+                "UPDATE devices SET accepted_at = ?3, failure = NULL WHERE user_key = ?1 AND device_id = ?2 \
+                 AND (accepted_at IS NULL OR accepted_at < ?4 OR failure IS NOT NULL)",
             )?
-            .execute(params![key, device, now])?,
+            .execute(params![key, device, now, now - ACCEPTED_EVERY_MS])?,
         DeviceAnswer::Failed(reason) => conn
             .prepare_cached("UPDATE devices SET failure = ?3 WHERE user_key = ?1 AND device_id = ?2")?
             .execute(params![key, device, reason])?,
     };
+    Ok(())
+}
+
+/// The provider knows the same address by other facts, for example in Apple's other environment. Nothing else changes:
+/// it is no new registration.
+pub(crate) fn correct(conn: &Connection, user: &UserId, device: &str, address: &PushAddress) -> Sql<()> {
+    let Some(key) = user_key(conn, user)? else {
+        return Ok(());
+    };
+    let known: Option<String> = conn
+        .prepare_cached("SELECT address FROM devices WHERE user_key = ?1 AND device_id = ?2")?
+        .query_row(params![key, device], |row| row.get(0))
+        .optional()?;
+    let known = known.and_then(|known| serde_json::from_str::<PushAddress>(&known).ok());
+    if known.is_none_or(|known| known.identity() != address.identity()) {
+        return Ok(());
+    }
+    let address = serde_json::to_string(address)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    conn.prepare_cached("UPDATE devices SET address = ?3 WHERE user_key = ?1 AND device_id = ?2")?
+        .execute(params![key, device, address])?;
     Ok(())
 }
 

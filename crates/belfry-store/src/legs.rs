@@ -78,6 +78,15 @@ pub(crate) fn find_leg(conn: &Connection, key: i64) -> Sql<Option<Leg>> {
         .optional()
 }
 
+/// Whether a provider accepted a leg that serves this delivery.
+pub(crate) fn was_accepted(conn: &Connection, delivery_key: i64) -> Sql<bool> {
+    conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM legs WHERE delivery_key = ?1 AND state = 1) OR EXISTS \
+         (SELECT 1 FROM leg_members m JOIN legs l ON l.leg_key = m.leg_key WHERE m.delivery_key = ?1 AND l.state = 1)",
+    )?
+    .query_row([delivery_key], |row| row.get(0))
+}
+
 /// The last leg of a delivery that is its own.
 pub(crate) fn last_of(conn: &Connection, delivery_key: i64) -> Sql<Option<Leg>> {
     conn.prepare_cached(&format!(

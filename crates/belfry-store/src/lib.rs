@@ -61,6 +61,7 @@ pub use reach::Recipient;
 pub use schema::{schema_version, sqlite_version};
 pub use types::*;
 
+use belfry_protocol::device::PushAddress;
 use belfry_protocol::preferences::Preferences;
 use belfry_protocol::user::UserProfile;
 use belfry_protocol::{AlertId, DoNotDisturb, GroupId, KeyId, StateChange, UserId};
@@ -363,6 +364,17 @@ impl Store {
     ) -> Result<(), StoreError> {
         let (user, device) = (user.clone(), device.to_owned());
         let body = move |txn: &mut txn::Txn<'_>| devices::answered(txn.conn, &user, &device, &answer, now.0);
+        self.inner.writer.write(body).await
+    }
+    /// Notes that a provider knows a device's address by other facts; another address changes nothing.
+    pub async fn correct_address(
+        &self,
+        user: &UserId,
+        device: &str,
+        address: PushAddress,
+    ) -> Result<(), StoreError> {
+        let (user, device) = (user.clone(), device.to_owned());
+        let body = move |txn: &mut txn::Txn<'_>| devices::correct(txn.conn, &user, &device, &address);
         self.inner.writer.write(body).await
     }
     /// Keeps mail from an address, until [`Store::put_user`] gives one again. `false`: it is not the user's any more.

@@ -164,6 +164,7 @@ pub async fn run(options: NightOptions) -> NightReport {
     let mut marks = Vec::new();
     for kill in 1..=options.kills {
         let life = options.life.mul_f64(0.4 + 0.6 * random.f64());
+        // How long a life lasts is what is being tried, not a condition to wait for.
         tokio::time::sleep(life).await;
         process.kill();
         marks.push(silence(&providers).await);
@@ -236,6 +237,7 @@ async fn publish(caller: Caller, people: Vec<String>, over: Duration) {
                 _ => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
+        // The rate of the load.
         tokio::time::sleep(pause).await;
     }
 }

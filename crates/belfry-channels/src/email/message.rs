@@ -111,6 +111,25 @@ pub fn build(
     mail.multipart(alternatives).map_err(|error| unbuildable(&error))
 }
 
+/// What a reader of the mail sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// One line.
+    pub subject: String,
+    /// For readers of plain text.
+    pub text: String,
+    /// For all others.
+    pub html: String,
+}
+
+/// The texts of the mail that a notice becomes. `brand` stands at the foot of the layout.
+pub fn preview(notice: &Notice, brand: &str) -> Result<Preview, BuildError> {
+    let language = Language::of(notice.locale.as_deref());
+    let parts = layout::render(notice, &language, Some(brand))
+        .map_err(|error| BuildError::Unbuildable(error.to_string()))?;
+    Ok(Preview { subject: subject(&notice.title), text: parts.text, html: parts.html })
+}
+
 /// `{n} new alerts` in this language, or in English where the layout does not speak it: the heading of a digest.
 pub fn new_alerts(locale: Option<&str>, n: usize) -> String {
     Language::of(locale).new_alerts(n)

@@ -31,6 +31,9 @@ pub(crate) struct Serve {
     listen: Option<String>,
 }
 
+/// How long people count as there in `belfry dev` after they left.
+const DEV_LINGER: Duration = Duration::from_secs(2);
+
 /// Flags of `belfry dev`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Dev {
@@ -74,6 +77,16 @@ pub(crate) async fn dev(arguments: Dev, common: &Common, now: Now, out: &mut Out
     keys.apply(&mut config);
     if is_default(&settings, "drain.window") {
         config.drain.window = DEV_DRAIN_WINDOW;
+    }
+    // Whoever tries the fallback does not want to wait until a person counts as gone.
+    if is_default(&settings, "live.linger") {
+        config.live.linger = DEV_LINGER;
+    }
+    if is_default(&settings, "live.linger_after_start") {
+        config.live.linger_after_start = Duration::ZERO;
+    }
+    if is_default(&settings, "fallback.public_url") && config.server.listen.port() != 0 {
+        config.fallback.public_url = format!("http://{}{}", config.server.listen, config.server.base_path);
     }
     refuse_unsafe(&config)?;
     logging::start(&config.log)?;

@@ -3,6 +3,7 @@
 use crate::kinds::{AlertFacts, Given, Kinds, RenderInput, UserFacts};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use belfry_channels::email;
 use belfry_channels::{Address, ApnsEnvironment, DigestItem, Notice};
 use belfry_protocol::device::{self, PushAddress};
 use belfry_protocol::{Action, AlertId};
@@ -92,8 +93,12 @@ pub fn notice(
         receipt_url: None,
         unsubscribe_url: None,
         items: if together { told.iter().map(one).collect() } else { Vec::new() },
-        title: texts.title.into_owned(),
-        body: texts.body.map(Cow::into_owned),
+        title: if together {
+            email::new_alerts(Some(locale.unwrap_or(house.default_locale)), told.len())
+        } else {
+            texts.title.into_owned()
+        },
+        body: if together { None } else { texts.body.map(Cow::into_owned) },
     })
 }
 
@@ -117,6 +122,20 @@ pub fn push_address(device: &DeviceRow) -> Option<Address> {
         PushAddress::WebPush { endpoint, keys, vapid_key_id } => {
             Some(Address::WebPush { endpoint, p256dh: keys.p256dh, auth: keys.auth, vapid_key_id })
         }
+    }
+}
+
+/// What [`push_address`] was made from; `None`: it is no device's.
+pub fn device_address(address: &Address) -> Option<PushAddress> {
+    match address.clone() {
+        Address::Apns { token, environment, topic } => {
+            let environment = match environment {
+                ApnsEnvironment::Production => device::ApnsEnvironment::Production,
+                ApnsEnvironment::Sandbox => device::ApnsEnvironment::Sandbox,
+            };
+            Some(PushAddress::Apns { token, environment, topic })
+        }
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! One call on one leg, and what became of it.
 
 use crate::clock;
+use crate::escalate::compose;
 use crate::escalate::retry::{Again, again};
 use crate::services::Services;
 use crate::tasks::TaskKind;
@@ -235,6 +236,10 @@ async fn keep_addresses(
         Err(error) if error.action == Action::Gone && may_delete => Some(error),
         _ => None,
     };
+    let moved_to = answer.as_ref().ok().and_then(|receipt| receipt.moved_to.as_ref());
+    if let (Some(device), Some(address)) = (&outgoing.device, moved_to.and_then(compose::device_address)) {
+        store.correct_address(user, device, address).await?;
+    }
     match (&outgoing.address, &outgoing.device, gone) {
         (Address::Email { address, .. }, _, Some(error)) => {
             store.suppress_email(user, address, &error.reason).await?;

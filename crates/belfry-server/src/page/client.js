@@ -56,6 +56,7 @@ export class Client extends EventTarget {
   #outbox = [];
   #waiting = false;
   #parked = false;
+  #away = false;
   #presence = { visible: true, focused: true };
 
   /** `mint(user)` gives `{token, expires_at}`; `base` is the path the server is mounted under. */
@@ -86,6 +87,19 @@ export class Client extends EventTarget {
   sleep() {
     this.#save();
     if (this.#socket) this.#lost(4000);
+  }
+
+  /** As if the tab were gone, until `comeBack`. */
+  leave() {
+    this.#away = true;
+    this.sleep();
+    this.#clear('retry');
+    this.#become('offline');
+  }
+
+  comeBack() {
+    this.#away = false;
+    this.#dial();
   }
 
   setPresence(presence) {
@@ -128,6 +142,7 @@ export class Client extends EventTarget {
   // ---- opening
 
   async #dial() {
+    if (this.#away) return;
     this.#clear('retry');
     this.#parked = false;
     this.#hintMs = null;

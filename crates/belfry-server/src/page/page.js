@@ -1,5 +1,6 @@
 // The demo page: a client per user, of which one is shown; so it is to be seen that the other one gets nothing.
 
+import { Caught } from './caught.js';
 import { Client } from './client.js';
 import { Inbox } from './inbox.js';
 import { Publish } from './publish.js';
@@ -158,6 +159,27 @@ function chooseView(view) {
 }
 for (const button of document.querySelectorAll('.views button')) button.onclick = () => chooseView(button.dataset.view);
 
+// ---- going away
+
+const away = find('.away');
+const gone = new Set();
+
+function showAway() {
+  const isGone = gone.has(current);
+  away.setAttribute('aria-checked', String(isGone));
+  away.textContent = isGone ? 'Come back' : 'Go away';
+}
+
+away.onclick = () => {
+  if (gone.delete(current)) current.comeBack();
+  else {
+    gone.add(current);
+    current.leave();
+  }
+  showAway();
+  showConnection();
+};
+
 // ---- frames
 
 const frames = find('.wire ol');
@@ -200,6 +222,7 @@ function choose(user) {
   showConnection();
   showCounts();
   showQuiet();
+  showAway();
   inbox.show(current);
   presence();
   try {
@@ -256,6 +279,7 @@ async function start() {
     find('.users').append(button);
   }
   new Publish({ setup, base, post: call });
+  new Caught({ call, base, mailKey: setup.mail_key });
   for (const client of clients.values()) follow(client);
   const last = sessionStorage.getItem('belfry-page-user');
   choose(clients.has(last) ? last : setup.users[0]);

@@ -272,6 +272,9 @@ impl Run {
             if state == DeliveryState::Expired {
                 self.model.end(*at, state);
             } else {
+                let kept_in = matches!(state, DeliveryState::DeadLettered | DeliveryState::Suppressed);
+                let sent = kept_in && self.model.was_sent(*at);
+                let state = if sent { DeliveryState::Sent } else { state };
                 self.model.deliveries.get_mut(at).unwrap().end(state);
             }
         }

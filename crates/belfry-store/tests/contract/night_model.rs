@@ -128,6 +128,12 @@ impl Model {
         }
     }
 
+    /// Whether a provider has it, whatever a later step could not do.
+    pub(crate) fn was_sent(&self, at: usize) -> bool {
+        let serves = |leg: &&Leg| leg.serves.iter().any(|served| served.0 == at);
+        self.legs.values().filter(serves).any(|leg| leg.state == LegState::Accepted)
+    }
+
     pub(crate) fn end(&mut self, at: usize, state: DeliveryState) {
         let delivery = self.deliveries.get_mut(&at).unwrap();
         if !is_end(delivery.state) {

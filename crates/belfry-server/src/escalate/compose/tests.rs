@@ -141,6 +141,7 @@ fn several_alerts_are_one_notice_that_lists_them_oldest_first() {
     let titles: Vec<&str> = notice.items.iter().map(|item| item.title.as_str()).collect();
     assert_eq!(titles, [ENGLISH, "Our own words"]);
     assert_eq!((notice.html, notice.link, notice.data), (None, None, None));
+    assert_eq!((notice.title.as_str(), notice.body), ("2 new alerts", None));
     assert_eq!(notice.tag, tag(id(1)));
     assert!(notice.tag.len() <= 32, "fits into Topic and apns-collapse-id");
 }
