@@ -2,6 +2,7 @@
 
 use super::Finding;
 use super::source::Source;
+use crate::command::root;
 use std::collections::BTreeSet;
 
 /// Generated from the binary's own help.
@@ -47,7 +48,9 @@ pub(super) fn check(sources: &[Source], routines: &[String]) -> Vec<Finding> {
             for target in links(line) {
                 let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
                 let path = resolve(&document.path, file);
-                if !paths.contains(path.as_str()) {
+                // Pictures are no sources: nothing in them is checked but that they are there.
+                let picture = path.ends_with(".png") && root().join(&path).is_file();
+                if !paths.contains(path.as_str()) && !picture {
                     findings.push(at(format!("link to `{target}`: there is no `{path}`")));
                 } else if !anchor.is_empty() && !has_heading(sources, &path, anchor) {
                     findings.push(at(format!("link to `{target}`: `{path}` has no heading of that name")));
