@@ -17,6 +17,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// May do everything.
 const KEY: &str = "bk_0123456789abcdef0123456789abcdef";
@@ -84,6 +85,7 @@ struct House {
     mail: Provided,
     http: reqwest::Client,
     dir: tempfile::TempDir,
+    _served: JoinSet<std::io::Result<()>>,
 }
 
 fn config(dir: &Path) -> Config {
@@ -103,7 +105,6 @@ async fn house(push: Answer, mail: Answer) -> House {
     house_in(tempfile::tempdir().expect("a temporary directory"), push, mail).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test's runtime ends it")]
 async fn house_in(dir: tempfile::TempDir, push: Answer, mail: Answer) -> House {
     // Another test of this process may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -113,8 +114,9 @@ async fn house_in(dir: tempfile::TempDir, push: Answer, mail: Answer) -> House {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     let router = app.router();
-    tokio::task::spawn(async move { axum::serve(listener, router).await });
-    House { app, url, push, mail, http: reqwest::Client::new(), dir }
+    let mut served = JoinSet::new();
+    served.spawn(async move { axum::serve(listener, router).await });
+    House { app, url, push, mail, http: reqwest::Client::new(), dir, _served: served }
 }
 
 impl House {
@@ -449,6 +451,31 @@ async fn without_a_server_held_deliveries_are_dropped_on_the_file() {
     let house = house_in(dir, accepts(), accepts()).await;
     house.at_rest().await;
     assert_eq!((house.push.accepted(), house.mail.accepted()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_epoch_holds_deliveries_as_a_backup_does() {
+    let house = house(misconfigured(), accepts()).await;
+    house.settle_in("ann").await;
+    house.publish("ann", "deal").await;
+    house
+        .until("a leg that waits", async |house| house.app.services().store.gauges().pending_legs == 1)
+        .await;
+    house.app.close().await.expect("ends");
+    let dir = house.dir;
+    let data_dir = dir.path().to_str().expect("is UTF-8").to_owned();
+    let told = printed(&belfry(dir.path(), &["epoch", "new", "--data-dir", &data_dir]).await);
+    assert!(told.contains("deliveries wait"), "{told}");
+    let house = house_in(dir, accepts(), accepts()).await;
+    assert_eq!(house.get("/v1/stats").await["queues"]["held_deliveries"], 1);
+    let after = house.publish("ann", "deal").await;
+    house.until("the next alert", async |house| house.push.accepted() == 1).await;
+    let trace = house.get(&format!("/v1/alerts/{after}")).await;
+    assert_eq!(
+        trace["trace"][0]["delivery"]["state"], "sent",
+        "what is published afterwards goes out: {trace}"
+    );
+    assert_eq!(house.get("/v1/stats").await["queues"]["held_deliveries"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -481,13 +481,16 @@ impl Store {
     pub fn store_epoch(&self) -> u32 {
         self.inner.shared.memory.store_epoch()
     }
-    /// Gives the store a new epoch: every client resets.
+    /// Gives the store a new epoch: every client resets, and from the next start on deliveries that were armed before
+    /// are held.
     pub async fn new_epoch(&self) -> Result<u32, StoreError> {
         let epoch = users::random_u32();
         self.inner
             .writer
             .write(move |txn| {
                 txn.effects.store_epoch = Some(epoch);
+                // A copy of an earlier day: what was armed in it may have gone out since.
+                txn::set_meta(txn.conn, "restored", 1)?;
                 txn::set_meta(txn.conn, "store_epoch", i64::from(epoch))
             })
             .await?;

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 /// The numbering of the store
 #[derive(Debug, Clone, Copy, clap::Subcommand)]
 pub(crate) enum EpochCommand {
-    /// Give the store a new epoch after a restore that was no `belfry backup`: every client starts afresh
+    /// Give the store a new epoch after a restore that was no `belfry backup`: every client starts afresh, and
+    /// deliveries wait for `belfry resume-deliveries`
     New,
 }
 
@@ -66,7 +67,7 @@ pub(crate) async fn epoch(
         return out.json(&Opened { path: &path, schema: schema_version(), epoch });
     }
     out.line(format_args!(
-        "`{}` has the epoch {}: every client starts afresh",
+        "`{}` has the epoch {}: every client starts afresh, and deliveries wait",
         path.display(),
         styled(STRONG, epoch)
     ))
