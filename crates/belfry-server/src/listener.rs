@@ -61,12 +61,12 @@ struct Front {
 impl Server {
     /// Opens everything and listens.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        Self::serve(config, None).await
+        Box::pin(Self::serve(config, None)).await
     }
 
     /// The same with ways out of the caller's own in place of the configured ones.
     pub async fn start_with(config: Config, channels: Vec<Arc<dyn Channel>>) -> anyhow::Result<Self> {
-        Self::serve(config, Some(channels)).await
+        Box::pin(Self::serve(config, Some(channels))).await
     }
 
     async fn serve(config: Config, channels: Option<Vec<Arc<dyn Channel>>>) -> anyhow::Result<Self> {
