@@ -333,7 +333,7 @@ pub struct ReplayBody {
     #[schema(max_items = 1000)]
     pub ids: Option<Vec<DeadLetterId>>,
     /// All that match; `{}` is all.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "crate::object::optional")]
     #[cfg_attr(test, ts(optional))]
     pub filter: Option<DeadLetterFilter>,
 }

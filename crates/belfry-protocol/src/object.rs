@@ -3,6 +3,7 @@
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 /// Reads `T` from an object and from nothing else.
@@ -27,6 +28,26 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map))
     }
+}
+
+/// For `deserialize_with`: an object.
+pub fn one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Object::deserialize(deserializer).map(|Object(value)| value)
+}
+
+/// For `deserialize_with`: an object that may be `null`.
+pub fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(value)| value))
+}
+
+/// For `deserialize_with`: objects by name.
+pub fn by_name<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, T>, D::Error> {
+    let objects = BTreeMap::<String, Object<T>>::deserialize(deserializer)?;
+    Ok(objects.into_iter().map(|(name, Object(value))| (name, value)).collect())
 }
 
 /// For `deserialize_with`: a list of objects.

@@ -30,8 +30,10 @@ pub struct ChannelChoices {
 #[serde(deny_unknown_fields, default)]
 pub struct Preferences {
     /// For every category that says nothing of its own.
+    #[serde(deserialize_with = "crate::object::one")]
     pub default: ChannelChoices,
     /// By category; at most 100.
+    #[serde(deserialize_with = "crate::object::by_name")]
     pub categories: BTreeMap<String, ChannelChoices>,
 }
 

@@ -35,7 +35,7 @@ fn route(
 }
 
 fn filters() -> Vec<Parameter> {
-    let text = || json!({ "type": "string", "maxLength": 256 });
+    let text = || json!({ "type": "string" });
     let moment = || json!({ "type": "string", "format": "date-time" });
     vec![
         Parameter::query("user", "Of this person.", reference("UserId")),

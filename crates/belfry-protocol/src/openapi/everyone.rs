@@ -134,12 +134,5 @@ const RECEIPT: &[E] = &[
     E::Internal,
 ];
 /// The same where a bad signature is answered by a page.
-const UNSUBSCRIBE: &[E] = &[
-    E::HostNotAllowed,
-    E::FieldInvalid,
-    E::RateLimited,
-    E::Overloaded,
-    E::StoreUnavailable,
-    E::Draining,
-    E::Internal,
-];
+const UNSUBSCRIBE: &[E] =
+    &[E::FieldInvalid, E::RateLimited, E::Overloaded, E::StoreUnavailable, E::Draining, E::Internal];
