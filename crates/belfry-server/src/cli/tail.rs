@@ -58,10 +58,15 @@ pub(crate) async fn run(arguments: Tail, common: &Common, out: &mut Out) -> Resu
         Subscriber::connect(options).map_err(|error| Failure::usage(error.to_string()))?;
     let mut printer = Printer { zone: TimeZone::system(), url: remote.url(), unread: 0, was_live: false };
     let mut left = arguments.count;
+    // Listened to before the first line is printed: whoever reads that line may end us at once.
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    if futures_util::poll!(interrupted.as_mut()).is_ready() {
+        return Ok(());
+    }
     let ended = loop {
         let event = tokio::select! {
             event = events.next() => event,
-            _ = tokio::signal::ctrl_c() => break Ok(()),
+            _ = interrupted.as_mut() => break Ok(()),
         };
         let Some(event) = event else { break Ok(()) };
         let is_alert = matches!(event, Event::Alert(..));
