@@ -1,6 +1,5 @@
 /** The words of Belfry: types of every frame and body, and how to tell frames apart. */
 
-import { closeCodes, errorCodes, serverFrameTypes, clientFrameTypes } from './generated.js';
 import type {
   Advice,
   CloseCodeEntry,
@@ -12,6 +11,7 @@ import type {
   ServerFrame,
   ServerFrameType,
 } from './generated.js';
+import { clientFrameTypes, closeCodes, errorCodes, serverFrameTypes } from './generated.js';
 
 export * from './generated.js';
 
@@ -118,7 +118,9 @@ function isObject(value: unknown): value is { readonly [field: string]: unknown 
 }
 
 function isEnvelope(value: unknown): value is Envelope {
-  return isObject(value) && typeof value['type'] === 'string' && typeof value['timestamp'] === 'string' && 'data' in value;
+  return (
+    isObject(value) && typeof value['type'] === 'string' && typeof value['timestamp'] === 'string' && 'data' in value
+  );
 }
 
 function includes(list: readonly string[], text: string): boolean {

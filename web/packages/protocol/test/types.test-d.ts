@@ -1,7 +1,7 @@
 /** What the compiler must say of the types; this file is compiled, never run. */
 
-import { isServerFrame, isServerFrameOf, parseServerMessage } from '@belfry/protocol';
 import type { Audience, ClientFrame, ErrorCode, LiveAlert, NewAlert, ServerFrame, Stats } from '@belfry/protocol';
+import { isServerFrame, isServerFrameOf, parseServerMessage } from '@belfry/protocol';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 

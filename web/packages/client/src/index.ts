@@ -1,0 +1,3 @@
+/** The client of Belfry for browsers: one connection, one truth in every tab. */
+
+export type * from './types.js';
