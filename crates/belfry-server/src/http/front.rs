@@ -1,6 +1,7 @@
 //! What every request passes: the host check of `belfry dev`, CORS, a deadline, a log line without secrets, a count.
 
 use super::receipts::RECEIPTS;
+use super::sdk::SDK;
 use crate::auth::{Loopback, Origins};
 use crate::clock;
 use crate::config::Mode;
@@ -31,7 +32,8 @@ pub async fn front(State(services): State<Arc<Services>>, request: Request<Body>
     }
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     // Behind a base path the route has that before it.
-    let origins = if route.ends_with(RECEIPTS) { &*ANY_ORIGIN } else { services.gate.origins() };
+    let is_for_all = route.ends_with(RECEIPTS) || route.ends_with(SDK);
+    let origins = if is_for_all { &*ANY_ORIGIN } else { services.gate.origins() };
     if let Some(headers) = origins.preflight(request.method(), request.headers()) {
         let mut answer = Response::new(Body::empty());
         *answer.status_mut() = StatusCode::NO_CONTENT;

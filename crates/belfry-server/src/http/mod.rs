@@ -16,6 +16,7 @@ mod preferences;
 mod providers;
 mod query;
 mod receipts;
+mod sdk;
 mod unsubscribe;
 mod users;
 mod web_push;
@@ -76,6 +77,7 @@ pub fn router() -> Router<Arc<Services>> {
         .route("/v1/connections/{id}/authenticate", post(inbox::authenticate_connection))
         .route("/v1/openapi.json", get(documents::openapi))
         .route("/docs/errors/{code}", get(documents::error_page))
+        .route(sdk::SDK, get(sdk::read_file))
         .route("/healthz", get(operate::health))
         .route("/readyz", get(operate::ready))
         .route("/metrics", get(operate::metrics))
