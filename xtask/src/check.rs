@@ -63,9 +63,9 @@ fn typescript() -> Result<()> {
         return Ok(());
     };
     tools::ensure_programs()?;
-    tools::ensure_npm_packages(&web)?;
-    match tools::npm_script(&web, "typecheck")? {
-        Some(mut typecheck) => run_command(&mut typecheck),
-        None => bail!("web/package.json has no script `typecheck`"),
+    tools::build_web(&web)?;
+    match tools::npm_script(&web, "check")? {
+        Some(mut check) => run_command(&mut check),
+        None => bail!("web/package.json has no script `check`"),
     }
 }

@@ -12,6 +12,7 @@ const KINDS_DIR: &str = "BELFRY_KINDS_DIR";
 /// Builds the binary and becomes `belfry dev`, so that signals and the exit code are its own. It prints the next
 /// steps itself. A debug build unless asked otherwise: the first start is what people wait for.
 pub(crate) fn run(release: bool, arguments: &[String]) -> Result<()> {
+    build_sdk();
     let belfry = tools::build("belfry-server", "belfry", release)?;
     let mut dev = Command::new(&belfry);
     call_it_as_typed(&mut dev, &belfry);
@@ -26,6 +27,14 @@ pub(crate) fn run(release: bool, arguments: &[String]) -> Result<()> {
     }
     println!("\n$ {}", typed(&dev));
     Err(become_it(dev).context("`belfry dev` does not start"))
+}
+
+/// What the binary hands out at `/sdk`. Without Node everything else works.
+fn build_sdk() {
+    let Some(web) = tools::web() else { return };
+    if let Err(error) = tools::build_web(&web) {
+        println!("`/sdk` has nothing to hand out, everything else works: {error:#}");
+    }
 }
 
 /// The binary names itself in the next steps it prints: from the root, by the path that is typed there.

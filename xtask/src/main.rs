@@ -8,6 +8,7 @@ mod check;
 mod codegen;
 mod command;
 mod dev;
+mod e2e;
 mod fuzz;
 mod loc;
 mod mail_server;
@@ -52,6 +53,12 @@ enum Routine {
     },
     /// The house rules alone: arrows between crates and modules, words, file lengths, licences, links.
     Tidy,
+    /// Runs the tests of pages: browsers against the real binary.
+    E2e {
+        /// What the runner is given, for example `tabs` for the files with that name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Runs Autobahn's fuzzing client against the production codec.
     Autobahn {
         /// What the routine is given.
@@ -105,6 +112,7 @@ fn run(routine: Routine) -> anyhow::Result<()> {
         Routine::Check => check::run(),
         Routine::Codegen { check } => codegen::run(check),
         Routine::Tidy => tidy::run(),
+        Routine::E2e { arguments } => e2e::run(&arguments),
         Routine::Autobahn { arguments } => autobahn::run(&arguments),
         Routine::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Routine::Api { examples, arguments } => api::run(examples, &arguments),

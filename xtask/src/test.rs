@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every suite, one closing line.
 
 use crate::command::{Stopwatch, cargo, read_along, readable, typed};
-use crate::{mail_server, tools};
+use crate::{e2e, mail_server, tools};
 use anyhow::{Result, bail};
 use std::process::Command;
 
@@ -14,6 +14,9 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     if filter.is_none() {
         // First, because a Rust test that finds no TypeScript compiler has nothing to compile with.
         tools::ensure_programs()?;
+        if let Some(web) = tools::web() {
+            tools::build_web(&web)?;
+        }
     }
     // Some Rust tests speak to it, with a filter too.
     mail_server::ensure()?;
@@ -21,6 +24,7 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     if filter.is_none() {
         suites.push(doc_tests());
         suites.extend(web_tests()?);
+        suites.extend(e2e::command()?.map(|command| Suite { command, reporter: Reporter::Npm }));
         suites.push(api_examples());
     }
     for suite in suites {
@@ -74,7 +78,6 @@ fn api_examples() -> Suite {
 
 fn web_tests() -> Result<Option<Suite>> {
     let Some(web) = tools::web() else { return Ok(None) };
-    tools::ensure_npm_packages(&web)?;
     Ok(tools::npm_script(&web, "test")?.map(|command| Suite { command, reporter: Reporter::Npm }))
 }
 

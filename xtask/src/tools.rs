@@ -16,14 +16,32 @@ struct Program {
 const PROGRAMS: [Program; 2] =
     [Program { name: "node", package: "nodejs" }, Program { name: "npm", package: "npm" }];
 
+/// What the tests of pages call.
+const BROWSERS: [Program; 2] = [
+    Program { name: "chromium", package: "chromium" },
+    Program { name: "firefox-esr", package: "firefox-esr" },
+];
+/// Letters that their pages show.
+const FONTS: &str = "fonts-noto-core";
+
 /// Installs the Debian packages of missing programs where this user may, else says which ones are missing.
 pub(crate) fn ensure_programs() -> Result<()> {
+    ensure(&PROGRAMS, &[])
+}
+
+/// The same for browsers, and with them the fonts.
+pub(crate) fn ensure_browsers() -> Result<()> {
+    ensure(&BROWSERS, &[FONTS])
+}
+
+fn ensure(programs: &[Program], with: &[&str]) -> Result<()> {
     let missing: Vec<&Program> =
-        PROGRAMS.iter().filter(|program| !succeeds(command(program.name).arg("--version"))).collect();
+        programs.iter().filter(|program| !succeeds(command(program.name).arg("--version"))).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
+    let packages: Vec<&str> =
+        missing.iter().map(|program| program.package).chain(with.iter().copied()).collect();
     let Some(mut apt_get) = apt_get() else {
         bail!("missing: {}; on Debian: apt-get install {}", names(&missing), packages.join(" "));
     };
@@ -119,6 +137,15 @@ pub(crate) fn ensure_npm_packages(folder: &Path) -> Result<()> {
 /// The folder of the npm workspaces, where it exists.
 pub(crate) fn web() -> Option<PathBuf> {
     Some(root().join("web")).filter(|web| web.join("package.json").exists())
+}
+
+/// Makes what `web` is built into: the packages, and with them what the server hands out at `/sdk`.
+pub(crate) fn build_web(web: &Path) -> Result<()> {
+    ensure_npm_packages(web)?;
+    match npm_script(web, "build")? {
+        Some(mut build) => run(&mut build),
+        None => bail!("web/package.json has no script `build`"),
+    }
 }
 
 /// Runs a script of the npm workspaces' root, where it is declared.

@@ -1,0 +1,80 @@
+// What a page pays, minified and compressed, against what it may. 1 kB is 1,000 bytes. With `--report` it only prints.
+
+import { constants, gzipSync } from 'node:zlib';
+import { rolldown } from 'rolldown';
+
+const web = new URL('..', import.meta.url).pathname;
+const everything = (name) => `export * from '${name}';`;
+
+/** Each: what is imported, what else is on the page already and does not count, and the limit in bytes. */
+const budgets = [
+  { what: 'client', code: everything('@belfry/client'), limit: 8_000 },
+  { what: 'push, lazy', code: everything('@belfry/client/push'), limit: 1_500 },
+  { what: 'SSE, lazy', chunk: 'sse', code: everything('@belfry/client'), limit: 1_500 },
+  {
+    what: 'toasts alone',
+    code: `export { BelfryToasts } from '@belfry/elements';`,
+    external: ['@belfry/client'],
+    limit: 4_000,
+  },
+  { what: 'all elements', code: everything('@belfry/elements'), external: ['@belfry/client'], limit: 9_000 },
+  { what: 'client + all elements', code: everything('@belfry/client') + everything('@belfry/elements'), limit: 17_000 },
+  {
+    what: 'React',
+    code: everything('@belfry/react'),
+    external: ['@belfry/client', '@belfry/elements', 'react'],
+    limit: 1_800,
+  },
+  {
+    what: 'Solid',
+    code: everything('@belfry/solid'),
+    external: ['@belfry/client', '@belfry/elements', 'solid-js'],
+    limit: 1_400,
+  },
+];
+
+/** The bytes of the entry and of all it loads at once, or of one lazy chunk. */
+async function measure({ code, external = [], chunk }) {
+  const bundle = await rolldown({
+    input: 'entry',
+    platform: 'browser',
+    cwd: web,
+    external: (id) => external.some((name) => id === name || id.startsWith(`${name}/`)),
+    plugins: [
+      { name: 'entry', resolveId: (id) => (id === 'entry' ? id : null), load: (id) => (id === 'entry' ? code : null) },
+    ],
+  });
+  const { output } = await bundle.generate({ format: 'esm', minify: true });
+  await bundle.close();
+  const named = new Map(output.map((file) => [file.fileName, file]));
+  const wanted = chunk
+    ? output.filter((file) => file.name === chunk)
+    : reached(
+        named,
+        output.find((file) => file.isEntry),
+      );
+  if (wanted.length === 0) throw new Error(`there is no chunk \`${chunk}\``);
+  return wanted.reduce((sum, file) => sum + gzipSync(file.code, { level: constants.Z_BEST_COMPRESSION }).length, 0);
+}
+
+function reached(named, file, seen = new Set()) {
+  if (!file || seen.has(file)) return [];
+  seen.add(file);
+  for (const name of file.imports) reached(named, named.get(name), seen);
+  return [...seen];
+}
+
+const report = process.argv.includes('--report');
+let over = 0;
+for (const budget of budgets) {
+  const bytes = await measure(budget);
+  const fits = bytes <= budget.limit;
+  over += fits ? 0 : 1;
+  console.log(
+    `${budget.what.padEnd(24)}${String(bytes).padStart(7)} of ${String(budget.limit).padStart(6)} bytes${fits ? '' : '  too large'}`,
+  );
+}
+if (over > 0 && !report) {
+  console.error(`${over} over the limit: see who imports what, before the limit is moved`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,5 @@
+// The service worker of pages that have none of their own: `/sdk/sw.js`.
+
+import { installPush } from '@belfry/client/worker';
+
+installPush(self);
