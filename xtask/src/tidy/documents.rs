@@ -95,7 +95,7 @@ fn is_command(word: &str) -> bool {
 fn after<'a>(line: &'a str, phrase: &'a str) -> impl Iterator<Item = &'a str> {
     line.match_indices(phrase).filter_map(move |(at, _)| {
         let rest = &line[at + phrase.len()..];
-        let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(rest.len());
+        let end = rest.find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '-').unwrap_or(rest.len());
         Some(&rest[..end]).filter(|word| !word.is_empty() && !word.starts_with('-'))
     })
 }
@@ -174,7 +174,7 @@ mod tests {
     fn a_fence_holds_no_links_and_its_commands_exist() {
         assert!(found("```\n[a](gone.md)\ncargo xtask dev --listen x\n```").is_empty());
         assert_eq!(found("```\ncargo xtask devel\n```").len(), 1);
-        assert!(found("Type `cargo xtask --help`.").is_empty());
+        assert!(found("Type `cargo xtask --help`, then `cargo xtask e2e`.").is_empty());
     }
 
     #[test]
