@@ -1,0 +1,125 @@
+/** What a test client presents, and what became of it. */
+
+import type { AnyAlert, Clock, Presentation, Unsubscribe } from '@belfry/client';
+
+/** One presentation, as it stands. */
+export interface Presented {
+  readonly alert: AnyAlert | null;
+  readonly presentation: Presentation;
+  /** `declined`: the handler returned `false`. `pending`: it returned a promise and did not call `shown()`. */
+  readonly outcome: 'shown' | 'declined' | 'pending';
+  readonly dismissed: 'timeout' | 'user' | 'replaced' | null;
+  readonly opened: boolean;
+}
+
+/** What presenting needs of the test client. */
+export interface PresenterHost {
+  readonly clock: Clock;
+  sound(): boolean;
+  open(alert: AnyAlert): void;
+  report(error: unknown): void;
+}
+
+type Handler = (presentation: Presentation) => void | false | Promise<void>;
+
+interface Entry {
+  alert: AnyAlert | null;
+  presentation: Presentation;
+  outcome: Presented['outcome'];
+  dismissed: Presented['dismissed'];
+  opened: boolean;
+}
+
+const BURST_MS = 5_000;
+
+/** Presents to the handler that was registered last, as a tab does. */
+export class TestPresenter {
+  readonly #host: PresenterHost;
+  readonly #handlers: { readonly present: Handler }[] = [];
+  readonly #entries: Entry[] = [];
+  readonly #ends = new Map<string, AbortController>();
+  #times: number[] = [];
+
+  constructor(host: PresenterHost) {
+    this.#host = host;
+  }
+
+  get presented(): readonly Presented[] {
+    return this.#entries;
+  }
+
+  get presenters(): number {
+    return this.#handlers.length;
+  }
+
+  register(present: Handler): Unsubscribe {
+    const entry = { present };
+    this.#handlers.push(entry);
+    return () => {
+      const at = this.#handlers.indexOf(entry);
+      if (at >= 0) this.#handlers.splice(at, 1);
+    };
+  }
+
+  /** Without a presenter nothing is presented. */
+  present(alert: AnyAlert | null, summary: Presentation['summary'] = null): void {
+    const handler = this.#handlers.at(-1);
+    if (handler === undefined) return;
+    const end = new AbortController();
+    if (alert !== null) this.#ends.set(alert.id, end);
+    const entry = this.#entry(alert, summary, end);
+    this.#entries.push(entry);
+    this.#hand(handler.present, entry);
+  }
+
+  /** The alert needs no attention any more: its toast goes away. */
+  end(id: string): void {
+    this.#ends.get(id)?.abort();
+    this.#ends.delete(id);
+  }
+
+  endAll(): void {
+    for (const id of [...this.#ends.keys()]) this.end(id);
+  }
+
+  #entry(alert: AnyAlert | null, summary: Presentation['summary'], end: AbortController): Entry {
+    const now = this.#host.clock.now();
+    this.#times = [...this.#times.filter((at) => now - at < BURST_MS), now];
+    const entry: Entry = {
+      alert,
+      outcome: 'pending',
+      dismissed: null,
+      opened: false,
+      presentation: {
+        alert,
+        summary,
+        sound: summary === null && this.#host.sound(),
+        burst: this.#times.length,
+        shown: () => {
+          entry.outcome = 'shown';
+        },
+        dismissed: (reason) => {
+          entry.dismissed ??= reason;
+        },
+        opened: () => {
+          entry.opened = true;
+          if (alert !== null) this.#host.open(alert);
+        },
+        signal: end.signal,
+      },
+    };
+    return entry;
+  }
+
+  #hand(present: Handler, entry: Entry): void {
+    try {
+      const answer = present(entry.presentation);
+      if (answer === false) entry.outcome = 'declined';
+      else if (answer === undefined) entry.outcome = 'shown';
+      else answer.catch((error: unknown) => this.#host.report(error));
+    } catch (error) {
+      entry.outcome = 'declined';
+      this.#host.report(error);
+    }
+  }
+}
