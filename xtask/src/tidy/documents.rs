@@ -95,7 +95,9 @@ fn is_command(word: &str) -> bool {
 fn after<'a>(line: &'a str, phrase: &'a str) -> impl Iterator<Item = &'a str> {
     line.match_indices(phrase).filter_map(move |(at, _)| {
         let rest = &line[at + phrase.len()..];
-        let end = rest.find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '-').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '-')
+            .unwrap_or(rest.len());
         Some(&rest[..end]).filter(|word| !word.is_empty() && !word.starts_with('-'))
     })
 }
@@ -153,7 +155,10 @@ mod tests {
                 "# Command line\n## `belfry`\n## `belfry tail`\n## `belfry kinds check`\n",
             ),
         ];
-        check(&sources, &["dev".to_owned(), "test".to_owned()]).iter().map(ToString::to_string).collect()
+        check(&sources, &["dev".to_owned(), "e2e".to_owned(), "test".to_owned()])
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
