@@ -1,0 +1,1 @@
+export { createAlone as createTabs } from './alone.js';
