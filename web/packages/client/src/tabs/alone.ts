@@ -3,36 +3,35 @@
  * works, the tabs still tell each other who is there and who signed out.
  */
 
-import { createPresence, type Here, type Presence } from './presence.js';
+import { attempt, randomId } from '../browser.js';
+import { createPresence, type Here, onSleep } from './presence.js';
 import type { ChannelSeam, TabsOptions } from './seams.js';
-import type { Tabs, TabsHost } from './tabs.js';
+import type { Tabs, TabsHost, Upstream } from './tabs.js';
 
 type Word = { is: 'here'; from: string; here: Here } | { is: 'out' };
 
 /** A tab that leads nobody and follows nobody. */
-export function createAlone(options: TabsOptions, host: TabsHost, presence: Presence = createPresence(options)): Tabs {
-  const { page, random } = options;
-  const me = random().toString(36).slice(2);
+export function createAlone(options: TabsOptions, host: TabsHost): Tabs {
+  const presence = createPresence(options);
+  const me = randomId();
+  const outbox = new Set<Upstream>();
   let role: Tabs['role'] = 'none';
-  let channel: ChannelSeam | null = null;
-  let undo: (() => void)[] = [];
+  let channel: ChannelSeam | undefined;
+  let forget: (() => void) | null = null;
 
-  const post = (word: Word): void => channel?.postMessage(word);
   const enter = (): void => {
     if (role === 'alone') return;
     role = 'alone';
-    try {
-      channel = options.channel(options.name);
+    channel = attempt(() => openChannel(options));
+    if (channel) {
       channel.onmessage = ({ data }: { data: Word }) => {
         if (data.is === 'out') host.signedOut();
         else if (data.is === 'here') presence.heard(data.from, data.here);
       };
-    } catch {
-      channel = null;
     }
-    const tell = (here: Here): void => post({ is: 'here', from: me, here });
+    const tell = (): void => channel?.postMessage({ is: 'here', from: me, here: presence.own() } satisfies Word);
     presence.start(tell);
-    tell(presence.own());
+    tell();
     host.lead();
   };
   const exit = (): void => {
@@ -40,8 +39,11 @@ export function createAlone(options: TabsOptions, host: TabsHost, presence: Pres
     role = 'none';
     presence.stop();
     channel?.close();
-    channel = null;
+    channel = undefined;
     host.yield();
+  };
+  const flush = (): void => {
+    for (const request of outbox) if (host.upstream(request)) outbox.delete(request);
   };
 
   return {
@@ -49,29 +51,26 @@ export function createAlone(options: TabsOptions, host: TabsHost, presence: Pres
       return role;
     },
     join() {
-      if (undo.length) return;
-      undo = [
-        page.listen('freeze', exit),
-        page.listen('pagehide', (event) => event.persisted && exit()),
-        page.listen('resume', enter),
-        page.listen('pageshow', (event) => event.persisted && enter()),
-      ];
+      forget ??= onSleep(options, exit, enter);
       enter();
     },
     async leave() {
-      for (const end of undo) end();
-      undo = [];
+      forget?.();
+      forget = null;
       exit();
     },
     broadcast(message) {
       if (role === 'alone') host.receive(message);
     },
-    announce() {},
+    announce(connection) {
+      if (connection.isConnected) flush();
+    },
     request(request) {
-      host.upstream(request);
+      outbox.add(request);
+      flush();
     },
     signOut() {
-      post({ is: 'out' });
+      channel?.postMessage({ is: 'out' } satisfies Word);
       host.signedOut();
     },
     presence() {
@@ -81,4 +80,9 @@ export function createAlone(options: TabsOptions, host: TabsHost, presence: Pres
     },
     onPresence: presence.on,
   };
+}
+
+/** The channel of this name; throws where there is none. */
+export function openChannel({ name, channel }: TabsOptions): ChannelSeam {
+  return channel ? channel(name) : new BroadcastChannel(name);
 }

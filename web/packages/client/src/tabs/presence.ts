@@ -1,5 +1,6 @@
 /** Who is there: every tab tells the others whether it is visible, has the focus, and when it last had input. */
 
+import { listen, pageDocument, pageWindow } from '../browser.js';
 import type { TabsOptions } from './seams.js';
 import type { Tabs } from './tabs.js';
 
@@ -14,7 +15,7 @@ export interface Presence {
   /** Another tab told, or is gone (`null`). */
   heard(tab: string, here: Here | null): void;
   tabs(): [string, Here][];
-  start(tell: (here: Here) => void): void;
+  start(tell: () => void): void;
   /** Also forgets the others. */
   stop(): void;
 }
@@ -22,18 +23,15 @@ export interface Presence {
 /** Input is told to the others at most this often. */
 const TELL_MS = 10_000;
 
-const INPUT = ['pointermove', 'pointerdown', 'keydown', 'scroll', 'wheel', 'touchstart'];
-const LOOK = ['visibilitychange', 'focus', 'blur'];
-
 /** Listens to nothing before `start`. */
-export function createPresence({ page, clock }: TabsOptions): Presence {
+export function createPresence({ browser, window = pageWindow(), document = pageDocument() }: TabsOptions): Presence {
   const others = new Map<string, Here>();
   const listeners = new Set<() => void>();
   let lastInputAt = 0;
   let toldAt = 0;
   let undo: (() => void)[] = [];
 
-  const own = (): Here => [page.visible(), page.focused(), lastInputAt];
+  const own = (): Here => [browser.visible(), browser.focused(), lastInputAt];
   const changed = (): void => {
     for (const listener of [...listeners]) listener();
   };
@@ -61,19 +59,41 @@ export function createPresence({ page, clock }: TabsOptions): Presence {
     start(tell) {
       const told = (): void => {
         toldAt = lastInputAt;
-        tell(own());
+        tell();
         changed();
       };
       const input = (): void => {
-        lastInputAt = clock.now();
+        lastInputAt = browser.clock.now();
         if (Math.abs(lastInputAt - toldAt) >= TELL_MS) told();
       };
-      undo = [...INPUT.map((type) => page.listen(type, input)), ...LOOK.map((type) => page.listen(type, told))];
+      undo = [
+        listen(window, ['pointermove', 'pointerdown', 'keydown', 'scroll'], input),
+        listen(window, ['focus', 'blur'], told),
+        listen(document, ['visibilitychange'], told),
+      ];
     },
     stop() {
       for (const end of undo) end();
       undo = [];
       others.clear();
     },
+  };
+}
+
+/** Ends a tab's part while it cannot run: Chromium's `freeze`, and the back-forward cache of every browser. */
+export function onSleep(
+  { window = pageWindow(), document = pageDocument() }: TabsOptions,
+  sleep: () => void,
+  wake: () => void,
+): () => void {
+  const kept = (run: () => void) => (event: Event) => (event as PageTransitionEvent).persisted && run();
+  const undo = [
+    listen(document, ['freeze'], sleep),
+    listen(document, ['resume'], wake),
+    listen(window, ['pagehide'], kept(sleep)),
+    listen(window, ['pageshow'], kept(wake)),
+  ];
+  return () => {
+    for (const end of undo) end();
   };
 }
