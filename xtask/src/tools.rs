@@ -10,16 +10,21 @@ use std::process::Command;
 struct Program {
     name: &'static str,
     package: &'static str,
+    /// What it answers where it is there.
+    told: &'static str,
 }
 
 /// What the tests call. Rust itself, and the linker it needs, are there: this program was built with them.
-const PROGRAMS: [Program; 2] =
-    [Program { name: "node", package: "nodejs" }, Program { name: "npm", package: "npm" }];
+const PROGRAMS: [Program; 3] = [
+    Program { name: "node", package: "nodejs", told: "--version" },
+    Program { name: "npm", package: "npm", told: "--version" },
+    Program { name: "/usr/sbin/nginx", package: "nginx", told: "-v" },
+];
 
 /// What the tests of pages call.
 const BROWSERS: [Program; 2] = [
-    Program { name: "chromium", package: "chromium" },
-    Program { name: "firefox-esr", package: "firefox-esr" },
+    Program { name: "chromium", package: "chromium", told: "--version" },
+    Program { name: "firefox-esr", package: "firefox-esr", told: "--version" },
 ];
 /// Letters that their pages show.
 const FONTS: &str = "fonts-noto-core";
@@ -36,7 +41,7 @@ pub(crate) fn ensure_browsers() -> Result<()> {
 
 fn ensure(programs: &[Program], with: &[&str]) -> Result<()> {
     let missing: Vec<&Program> =
-        programs.iter().filter(|program| !succeeds(command(program.name).arg("--version"))).collect();
+        programs.iter().filter(|program| !succeeds(command(program.name).arg(program.told))).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -62,14 +67,15 @@ pub(crate) fn apt_get() -> Option<Command> {
     }
     if output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0") {
         let mut apt_get = command("apt-get");
-        apt_get.env("DEBIAN_FRONTEND", "noninteractive");
+        // At this run level a service that is installed is not started as well.
+        apt_get.envs([("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")]);
         return Some(apt_get);
     }
     if !succeeds(command("sudo").args(["-n", "true"])) {
         return None;
     }
     let mut apt_get = command("sudo");
-    apt_get.args(["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    apt_get.args(["-n", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"]);
     Some(apt_get)
 }
 

@@ -1,0 +1,3 @@
+//! What stands between browsers and the server: the configurations in `deploy` as they are, only with other addresses.
+
+mod nginx;
