@@ -41,6 +41,9 @@ enum Step {
     /// Two live frames of a stream are sent in the wrong order.
     Swap,
     Heartbeat,
+    /// The session's queue was full: so many live frames at its end are dropped, an answer under way is broken off, and
+    /// the store is read from what was sent.
+    Lag(usize),
     /// The server is busy and passes over what the client asks while it is live.
     PassOver,
     /// The client waited long enough for an answer.
@@ -69,6 +72,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Double),
         1 => Just(Step::Swap),
         1 => Just(Step::Heartbeat),
+        1 => (1..6usize).prop_map(Step::Lag),
         1 => Just(Step::PassOver),
         1 => Just(Step::Impatience),
         1 => Just(Step::Reconnect),
@@ -253,6 +257,35 @@ impl Server {
             let reset = Reset { cursor, unread, items, next: None, reason: ResetReason::TooMuch };
             return self.down.push_back(Wire::Reset(reset));
         }
+        self.catch_up(from);
+    }
+
+    fn lag(&mut self, frames: usize) {
+        let mut sent = self.heads;
+        for _ in 0..frames {
+            let (stream, seq) = match self.down.back() {
+                Some(Wire::Alert(item)) => (item.stream, item.seq),
+                Some(Wire::Changed(stream, seq, _)) => (*stream, *seq),
+                Some(Wire::Rest { after, .. }) => {
+                    sent = *after;
+                    self.down.pop_back();
+                    break;
+                }
+                _ => break,
+            };
+            self.down.pop_back();
+            let before = Seq(seq.0 - 1);
+            match stream {
+                Stream::User => sent.user = sent.user.min(before),
+                Stream::All => sent.all = sent.all.min(before),
+            }
+        }
+        self.catch_up(sent);
+    }
+
+    /// What changed and what is new since then: the changes now, the items page by page when their turn comes.
+    fn catch_up(&mut self, from: Heads) {
+        let cursor = cursor_at(from);
         let had = |entry: &&Entry| entry.seq <= position(from, entry.stream) && entry.changed_after(from);
         let changes: Vec<ChangedItem> = self
             .entries
@@ -540,6 +573,8 @@ impl World {
                 }
             }
             Step::Heartbeat => self.heartbeat(),
+            Step::Lag(frames) if self.server.live => self.server.lag(frames),
+            Step::Lag(_) => {}
             Step::PassOver if self.server.live => {
                 self.server.up.retain(|frame| !matches!(frame, ClientFrame::Resume(_)));
             }
@@ -644,6 +679,28 @@ fn announcements_that_were_marked_before_they_came_are_fetched_as_they_are() {
     client.on_inbox_changed(Stream::User, Seq(5), InboxChanged { changes, unread: 0 }, &mut out);
     let [Output::Send(ClientFrame::Resume(resume)), Output::Expect] = &out[..] else { panic!("{out:?}") };
     assert_eq!(resume.cursor, Some(cursor_at(start).to_string()));
+}
+
+#[test]
+fn an_answer_that_is_set_aside_is_set_aside_to_its_end() {
+    let at = |user| cursor_at(Heads { user: Seq(user), all: Seq(0) });
+    let page = |after, to, more| CatchUp {
+        changes: Vec::new(),
+        items: Vec::new(),
+        covers: Covers { after: at(after), to: at(to) },
+        unread: 0,
+        more,
+    };
+    let mut client = InboxState::new(Some(at(7)), None);
+    let mut out = Vec::new();
+    // It stands at 7 already: what changed among the first seven was told in the page that it sets aside.
+    client.on_catch_up(page(3, 7, true), &mut out);
+    client.on_catch_up(page(7, 9, false), &mut out);
+    assert_eq!(client.cursor(), Some(at(7)));
+    let asked = out.iter().filter(|output| matches!(output, Output::Send(ClientFrame::Resume(_)))).count();
+    assert_eq!(asked, 1, "there is more to have: {out:?}");
+    client.on_catch_up(page(7, 9, false), &mut out);
+    assert_eq!(client.cursor(), Some(at(9)), "the answer to its own question");
 }
 
 #[test]

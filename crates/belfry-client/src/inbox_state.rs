@@ -39,6 +39,8 @@ pub struct InboxState {
     ahead: HashMap<AlertId, Seq>,
     /// A `resume` is under way.
     asking: bool,
+    /// Where the answer that is being set aside goes on.
+    aside: Option<Cursor>,
     /// Resumes for a gap since the cursor last moved.
     fruitless: u32,
     receipts: Receipts,
@@ -65,6 +67,7 @@ impl InboxState {
             unread: None,
             ahead: HashMap::new(),
             asking: false,
+            aside: None,
             fruitless: 0,
             receipts: Receipts::default(),
         };
@@ -88,6 +91,7 @@ impl InboxState {
     pub fn on_established(&mut self, established: &ConnectionEstablished, out: &mut Vec<Output>) {
         self.fruitless = 0;
         self.asking = false;
+        self.aside = None;
         match self.cursor {
             Some(cursor) if is_beyond(cursor, established.head) => {
                 // Another numbering: our numbers would confirm alerts there that never came here.
@@ -164,10 +168,13 @@ impl InboxState {
     pub fn on_catch_up(&mut self, page: CatchUp, out: &mut Vec<Output>) {
         let CatchUp { changes, items, covers, unread, more } = page;
         let Some(mut cursor) = self.cursor else { return };
-        if covers.after != cursor {
-            // The answer to an older question counts from a place that we have left: what it leaves out because we
-            // seemed not to have it, or brings at a newer state, we could not tell apart. The right answer follows.
-            if !self.asking && is_beyond(covers.after, cursor) {
+        // The answer to an older question counts from a place that we have left: what it leaves out because we seemed
+        // not to have it, or brings at a newer state, we could not tell apart. It is set aside to its end: a later page
+        // of it may begin just where we stand, but the changes that belong to it were in the pages before.
+        let goes_on_aside = self.aside.take() == Some(covers.after);
+        if goes_on_aside || covers.after != cursor {
+            self.aside = more.then_some(covers.to);
+            if !self.asking && is_beyond(covers.to, cursor) {
                 self.mind_gap(out);
             }
             return;
@@ -222,6 +229,7 @@ impl InboxState {
     pub fn on_reset(&mut self, reset: Reset, out: &mut Vec<Output>) {
         self.cursor = Some(reset.cursor);
         self.asking = false;
+        self.aside = None;
         self.fruitless = 0;
         self.ahead.clear();
         // What lies between the old position and the page was never received, so the page is confirmed by ids.
