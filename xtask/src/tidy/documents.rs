@@ -112,7 +112,7 @@ fn links(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A relative path from a document, from the root.
-fn resolve(document: &str, target: &str) -> String {
+pub(super) fn resolve(document: &str, target: &str) -> String {
     if target.is_empty() {
         return document.to_owned();
     }

@@ -3,6 +3,7 @@
 mod arrows;
 mod documents;
 mod manifests;
+mod proof;
 mod rooms;
 pub(crate) mod source;
 mod supply;
@@ -41,6 +42,7 @@ pub(crate) fn run() -> Result<()> {
         findings.extend(rooms::check(source));
     }
     findings.extend(documents::check(&sources, &crate::routine_names()));
+    findings.extend(proof::check(&sources));
     findings.extend(manifests::check(&sources)?);
     findings.extend(arrows::check()?);
     findings.extend(supply::check()?);
