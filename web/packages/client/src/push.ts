@@ -4,7 +4,9 @@
  */
 
 import type { DeviceBody, WebPushKey } from '@belfry/protocol';
-import { type PushOwner, readOwner, writeOwner } from './push/owner.js';
+import { asFailure } from './failure.js';
+import { forgetOwner, type PushOwner, readOwner, writeOwner } from './push/owner.js';
+import { writable } from './readable.js';
 import type { PushState, Readable } from './types.js';
 
 /** What pushing needs of the client. */
@@ -16,8 +18,6 @@ export interface PushHost {
   now(): number;
   /** A call to the server as this user; rejects with a `BelfryError`. */
   request(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<unknown>;
-  /** Makes a `BelfryError` of the code `push-failed`. */
-  failed(cause: unknown): Error;
   report(error: unknown): void;
   /** Somebody clicked a notification of this alert: follow its link here. */
   open(id: string, url: string | null): void;
@@ -42,118 +42,96 @@ const TELL_AGAIN_MS = 3_600_000;
 
 /** Subscribes this browser, and keeps the server informed. */
 export function createPush(host: PushHost): Push {
-  const state = changing<PushState>('unknown');
+  const state = writable<PushState>('unknown', host.report);
   const container = supported() ? navigator.serviceWorker : null;
-  const listener = (event: MessageEvent): void => opened(host, event);
-  container?.addEventListener('message', listener);
-  container?.startMessages();
-
-  const registration = async (): Promise<ServiceWorkerRegistration> => {
-    if (host.worker) return host.worker();
-    const folder = `${host.base()}/sdk/`;
-    return active(await navigator.serviceWorker.register(`${folder}sw.js`, { scope: folder }));
-  };
+  const heard = (event: MessageEvent): void => opened(host, event);
+  container?.addEventListener('message', heard);
 
   /** Makes sure that there is a subscription with the server's key, and that the server knows it. */
-  const subscribe = async (user: string, known: PushOwner | null): Promise<void> => {
-    const { pushManager } = await registration();
+  const subscribe = async (user: string, known: PushOwner | undefined): Promise<void> => {
+    const base = host.base();
+    const { pushManager } = await registration(host);
     let subscription = await pushManager.getSubscription();
-    const told = known?.user === user && known.base === host.base() ? known : null;
-    if (told && subscription?.endpoint === told.endpoint) {
+    const told = known?.user === user && known.base === base && known;
+    if (told && told.endpoint === subscription?.endpoint) {
       state.set('on');
       if (host.now() - told.toldAt < TELL_AGAIN_MS) return;
     }
-    const { key, id: keyId } = (await host.request('GET', '/v1/web-push/key')) as WebPushKey;
+    const { key, id } = (await host.request('GET', '/v1/web-push/key')) as WebPushKey;
     // What is on its way to somebody else, or was made with another key, ends with its subscription.
-    if (subscription && !(told && madeWith(subscription, key))) {
+    if (subscription && (!told || told.key !== key)) {
       await subscription.unsubscribe();
       subscription = null;
     }
     subscription ??= await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
     const { endpoint } = subscription;
-    const device = told?.device ?? newDevice();
-    // Known before the server is told: the first push may come before its answer.
-    const owner = { user, device, base: host.base(), key, keyId, endpoint, toldAt: 0 };
+    const device = told ? told.device : `web-${crypto.randomUUID()}`;
+    const owner: PushOwner = { user, device, base, key, endpoint, toldAt: 0 };
+    // Known here before the server is told: the first push may come before its answer.
     await writeOwner(owner);
-    const keys = subscription.toJSON().keys as Extract<DeviceBody, { provider: 'webpush' }>['keys'];
-    const time_zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    const body: DeviceBody = {
+    await host.request('PUT', `/v1/devices/${device}`, {
       provider: 'webpush',
       endpoint,
-      keys,
-      vapid_key_id: keyId,
+      keys: subscription.toJSON().keys,
+      vapid_key_id: id,
       locale: navigator.language,
-      time_zone,
-    };
-    await host.request('PUT', `/v1/devices/${device}`, body);
+      time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    } as DeviceBody);
     await writeOwner({ ...owner, toldAt: host.now() });
     state.set('on');
   };
 
-  const unsubscribe = async (owner: PushOwner | null): Promise<void> => {
-    const scope = `${owner?.base ?? host.base()}/sdk/`;
-    const found = host.worker ? await host.worker() : await navigator.serviceWorker.getRegistration(scope);
-    await (await found?.pushManager.getSubscription())?.unsubscribe();
-    await writeOwner(null);
+  const unsubscribe = async (owner: PushOwner | undefined): Promise<void> => {
+    await (await (await registration(host, owner?.base)).pushManager.getSubscription())?.unsubscribe();
+    await forgetOwner();
+    state.set(here());
   };
-
-  const settle = (): Promise<void> =>
-    alone(async () => {
-      const [user, owner] = [host.user(), await readOwner()];
-      const at = here();
-      if (at !== 'off' || !owner || !user) return state.set(at);
-      if (owner.user !== user) return state.set('other-user');
-      // Permission was taken back and asked for anew: only a click subscribes again.
-      if (Notification.permission !== 'granted') return state.set('off');
-      await subscribe(user, owner);
-    });
 
   return {
     state,
-    start: () => settle().catch((error) => host.report(host.failed(error))),
-    async enable() {
-      const [user, at] = [host.user(), here()];
-      if (at !== 'off' || !user) {
-        state.set(at);
-        return at;
-      }
-      // First of all: browsers ask only within moments of the click.
-      const permission = await Notification.requestPermission();
-      if (permission !== 'granted') {
-        state.set(here());
-        return here();
-      }
+    async start() {
+      let next: PushState | null = here();
       try {
-        await alone(async () => {
-          const owner = await readOwner();
-          await subscribe(user, owner && { ...owner, toldAt: 0 });
+        await alone(async (owner) => {
+          const user = host.user();
+          // Where permission was taken back meanwhile, only a click subscribes again.
+          if (!owner || !user || Notification.permission !== 'granted') return;
+          next = owner.user === user ? null : 'other-user';
+          if (!next) await subscribe(user, owner);
         });
       } catch (error) {
-        state.set('off');
-        throw host.failed(error);
+        host.report(error);
       }
-      return 'on';
+      if (next) state.set(next);
     },
-    async disable() {
-      if (!supported()) return;
-      await alone(async () => {
-        const owner = await readOwner();
+    async enable() {
+      const user = host.user();
+      // First of all: browsers ask only within moments of the click.
+      if (here() === 'off' && user && (await Notification.requestPermission()) === 'granted') {
+        try {
+          await alone((owner) => subscribe(user, owner && { ...owner, toldAt: 0 }));
+          return 'on';
+        } catch (error) {
+          state.set('off');
+          throw asFailure(error, 'push-failed');
+        }
+      }
+      state.set(here());
+      return here();
+    },
+    disable: () =>
+      alone(async (owner) => {
         await unsubscribe(owner);
-        state.set(here());
         // A subscription that is gone answers so to the server: nothing is lost where it does not hear of it now.
-        if (owner && owner.user === host.user()) await forget(host, owner);
-      });
-    },
-    async signOut(user) {
-      if (!supported()) return;
-      await alone(async () => {
-        const owner = await readOwner();
-        if (owner?.user !== user) return;
-        await unsubscribe(owner);
-        state.set('unknown');
-      });
-    },
-    dispose: () => container?.removeEventListener('message', listener),
+        if (owner && owner.user === host.user()) {
+          await host.request('DELETE', `/v1/devices/${owner.device}`).catch(host.report);
+        }
+      }),
+    signOut: (user) =>
+      alone(async (owner) => {
+        if (owner?.user === user) await unsubscribe(owner);
+      }),
+    dispose: () => container?.removeEventListener('message', heard),
   };
 }
 
@@ -166,71 +144,35 @@ function here(): PushState {
 
 function supported(): boolean {
   try {
-    return 'serviceWorker' in navigator && 'PushManager' in globalThis && 'Notification' in globalThis && !!indexedDB;
+    return !!navigator.serviceWorker && 'PushManager' in globalThis && 'Notification' in globalThis && !!indexedDB;
   } catch {
+    // In a frame that may store nothing, asking throws.
     return false;
   }
 }
 
-/** One tab at a time: two would end each other's subscription. */
-function alone(run: () => Promise<void>): Promise<void> {
-  return navigator.locks ? navigator.locks.request('belfry-push', run) : run();
+/** One tab at a time: two would end each other's subscription. Where there are pushes there are locks. */
+async function alone(run: (owner: PushOwner | undefined) => Promise<void>): Promise<void> {
+  if (supported()) await navigator.locks.request('belfry-push', async () => run(await readOwner()));
 }
 
-/** A subscription can be made only once the worker is active. */
-function active(registration: ServiceWorkerRegistration): Promise<ServiceWorkerRegistration> {
-  const worker = registration.installing ?? registration.waiting;
-  if (registration.active || !worker) return Promise.resolve(registration);
-  return new Promise((resolve, reject) => {
-    worker.onstatechange = () => {
-      if (worker.state === 'activated') resolve(registration);
-      else if (worker.state === 'redundant') reject(new Error('the service worker did not start'));
-    };
-  });
-}
-
-function madeWith(subscription: PushSubscription, key: string): boolean {
-  const made = subscription.options.applicationServerKey;
-  return !!made && base64url(new Uint8Array(made)) === key;
-}
-
-function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, (char) => ({ '+': '-', '/': '_' })[char] ?? '');
-}
-
-function newDevice(): string {
-  return `web-${base64url(crypto.getRandomValues(new Uint8Array(12)))}`;
-}
-
-async function forget(host: PushHost, owner: PushOwner): Promise<void> {
-  try {
-    await host.request('DELETE', `/v1/devices/${owner.device}`);
-  } catch (error) {
-    host.report(error);
+/** The worker's registration, once it is active: a subscription cannot be made earlier. */
+async function registration(host: PushHost, base = host.base()): Promise<ServiceWorkerRegistration> {
+  const scope = `${base}/sdk/`;
+  const found = await (host.worker?.() ?? navigator.serviceWorker.register(`${scope}sw.js`, { scope }));
+  const worker = found.active ? null : (found.installing ?? found.waiting);
+  if (worker) {
+    await new Promise<void>((resolve) => {
+      // One that could not start resolves as well: subscribing then says why.
+      worker.onstatechange = () => void (/activated|redundant/.test(worker.state) && resolve());
+    });
   }
+  return found;
 }
 
-/** The worker asks this tab to follow a notification's link; its answer says that somebody did. */
-function opened(host: PushHost, event: MessageEvent): void {
-  const { belfry, id, url } = Object(event.data) as { belfry?: unknown; id?: unknown; url?: unknown };
-  if (belfry !== 'open' || typeof id !== 'string') return;
-  event.ports[0]?.postMessage(true);
-  host.open(id, typeof url === 'string' ? url : null);
-}
-
-function changing<T>(value: T): Readable<T> & { set(next: T): void } {
-  const listeners = new Set<(value: T) => void>();
-  let current = value;
-  return {
-    get: () => current,
-    set(next) {
-      if (next === current) return;
-      current = next;
-      for (const listener of [...listeners]) listener(next);
-    },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
+/** The worker asks this tab to follow a notification's link; the answer says that somebody did. */
+function opened(host: PushHost, { data, ports }: MessageEvent): void {
+  if (data?.belfry !== 'open') return;
+  ports[0]?.postMessage(true);
+  host.open(data.id, data.url);
 }

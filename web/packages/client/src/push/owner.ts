@@ -10,50 +10,37 @@ export interface PushOwner {
   readonly device: string;
   /** Where the server is. */
   readonly base: string;
-  /** The key the subscription was made with, and its id. */
+  /** The server's key that it was made with. */
   readonly key: string;
-  readonly keyId: string;
   readonly endpoint: string;
-  /** When the server was last told, in milliseconds; 0: it has to be told again. */
+  /** When the server was last told of it, in milliseconds; 0: it has to be told. */
   readonly toldAt: number;
 }
 
-const STORE = 'owner';
+const NAME = 'belfry-push';
 
-function open(factory: IDBFactory): Promise<IDBDatabase> {
+function inStore<T>(mode: IDBTransactionMode, run: (store: IDBObjectStore) => IDBRequest): Promise<T> {
   return new Promise((resolve, reject) => {
-    const request = factory.open('belfry-push', 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
+    const opening = indexedDB.open(NAME, 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore(NAME);
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const database = opening.result;
+      const transaction = database.transaction(NAME, mode);
+      const request = run(transaction.objectStore(NAME));
+      // Not before it is committed: the page may be closed right after.
+      transaction.oncomplete = () => resolve(request.result as T);
+      transaction.onabort = () => reject(transaction.error);
+      database.close();
+    };
   });
 }
 
-async function access(mode: IDBTransactionMode, run: (store: IDBObjectStore) => IDBRequest): Promise<unknown> {
-  const database = await open(indexedDB);
-  try {
-    return await new Promise((resolve, reject) => {
-      const transaction = database.transaction(STORE, mode);
-      const request = run(transaction.objectStore(STORE));
-      // Not before it is committed: the page may be closed right after.
-      transaction.oncomplete = () => resolve(request.result);
-      transaction.onabort = () => reject(transaction.error);
-    });
-  } finally {
-    database.close();
-  }
-}
+/** Reads it; `undefined` where nobody did. */
+export const readOwner = (): Promise<PushOwner | undefined> => inStore('readonly', (store) => store.get(NAME));
 
-/** Reads it; `null` where nobody did, or where this page may store nothing. */
-export async function readOwner(): Promise<PushOwner | null> {
-  try {
-    return ((await access('readonly', (store) => store.get(STORE))) as PushOwner | undefined) ?? null;
-  } catch {
-    return null;
-  }
-}
+/** Writes it. */
+export const writeOwner = (owner: PushOwner): Promise<void> => inStore('readwrite', (store) => store.put(owner, NAME));
 
-/** Writes it; `null` forgets it. */
-export async function writeOwner(owner: PushOwner | null): Promise<void> {
-  await access('readwrite', (store) => (owner ? store.put(owner, STORE) : store.delete(STORE)));
-}
+/** Forgets it. */
+export const forgetOwner = (): Promise<void> => inStore('readwrite', (store) => store.delete(NAME));
