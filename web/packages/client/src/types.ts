@@ -220,6 +220,8 @@ export interface ClientOptions {
   keep?: number;
   /** `indexeddb` keeps the newest page for the next visit; deleted at logout. Default `memory`. */
   history?: 'memory' | 'indexeddb';
+  /** Names on the event bus by kind, where a kind file gives one of its own. Else `notification:<kind>`. */
+  events?: Readonly<Record<string, string>>;
   /** Opens a link of this origin, for routers. Default: `location.assign`. */
   navigate?: (url: string) => void;
   onError?: (error: BelfryError) => void;

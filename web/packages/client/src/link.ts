@@ -1,0 +1,236 @@
+/** The edge: runs the connection's decisions on real wires, timers and tokens. */
+
+import { type ErrorMessageData, parseServerMessage, type ServerMessage } from '@belfry/protocol';
+import { type Browser, listen, pageDocument, pageWindow } from './browser.js';
+import {
+  type Act,
+  advance,
+  asleep,
+  deadline,
+  type Life,
+  type LifeEvent,
+  LOST,
+  type Policy,
+  view,
+} from './connection.js';
+import { asFailure, failure } from './failure.js';
+import type { Call } from './rest.js';
+import { openSocket } from './socket.js';
+import type { Tokens } from './token.js';
+import type { BelfryError, ClientOptions, Connection, TokenRequest } from './types.js';
+import type { Wire } from './wire.js';
+
+/** Upgrades in a row that failed before they were open, until another way is tried. */
+const BLOCKED_AFTER = 3;
+const WEBSOCKET_AGAIN_MS = 600_000;
+
+export interface LinkHost {
+  /** Whether a connection of this person is the one that is wanted. */
+  admits(user: string): boolean;
+  receive(message: ServerMessage): void;
+  /** Where the inbox stands, for wires that resume by their address. */
+  cursor(): string | null;
+  changed(): void;
+  report(error: BelfryError): void;
+}
+
+export interface Link {
+  start(): void;
+  stop(): void;
+  event(event: LifeEvent): void;
+  /** `false`: not open. */
+  send(type: string, data: unknown): boolean;
+  view(role: Connection['role']): Connection;
+}
+
+export interface LinkParts {
+  readonly browser: Browser;
+  readonly tokens: Tokens;
+  readonly call: Call;
+  readonly policy: Policy;
+  readonly options: ClientOptions;
+  readonly host: LinkHost;
+}
+
+/** One attempt and what became of it. */
+interface Slot {
+  wire?: Wire;
+}
+
+export function createLink({ browser, tokens, call, policy, options, host }: LinkParts): Link {
+  const { clock } = browser;
+  let life: Life = asleep;
+  /** The one in use, or on its way to be. */
+  let current: Slot | null = null;
+  /** One that will take its place once it is established, so that no gap is seen. */
+  let successor: Slot | null = null;
+  let timer: unknown;
+  let unlisten: (() => void)[] = [];
+  let blocked = 0;
+  let onlySse = options.transport === 'sse' || !browser.WebSocket;
+  let connectionId = '';
+  let skew = 0;
+
+  const event = (happened: LifeEvent) => {
+    const before = life;
+    const [next, acts] = advance(life, happened, clock.now(), browser.random(), policy);
+    life = next;
+    for (const act of acts) perform(act);
+    clock.clearTimeout(timer);
+    const at = deadline(life, policy);
+    timer = at === null ? undefined : clock.setTimeout(() => event({ on: 'time' }), at - clock.now());
+    const { shown, failures, until, error } = before;
+    const same = shown === life.shown && failures === life.failures && until === life.until && error === life.error;
+    if (!same) host.changed();
+    if (life.error && life.error !== error) host.report(life.error);
+  };
+  const perform = (act: Act) => {
+    if (act.act === 'dial') {
+      drop();
+      current = {};
+      void dial(current, act.reason, onlySse);
+    } else if (act.act === 'close') drop();
+    else if (act.act === 'probe') send('ping', null);
+    else void renew();
+  };
+  const drop = () => {
+    for (const slot of [current, successor]) slot?.wire?.close();
+    current = successor = null;
+  };
+  const isOurs = (slot: Slot): boolean => slot === current || slot === successor;
+
+  const dial = async (slot: Slot, reason: TokenRequest['reason'], sse: boolean): Promise<void> => {
+    const end = (code: number, why: string, opened: boolean, error?: BelfryError) => {
+      if (slot === successor) successor = null;
+      if (slot !== current) return;
+      if (opened || sse) blocked = 0;
+      else if (++blocked >= BLOCKED_AFTER) void tryOther();
+      event(error ? { on: 'end', code, reason: why, error } : { on: 'end', code, reason: why });
+    };
+    const events = {
+      text: (text: string) => hear(slot, text),
+      life: () => slot === current && event({ on: 'heard' }),
+      end,
+    };
+    try {
+      const token = await tokens.forConnection(reason);
+      if (!isOurs(slot)) return;
+      if (token === undefined) return event({ on: 'stop' });
+      if (sse) {
+        const { openEvents } = await import('./sse.js');
+        if (!isOurs(slot)) return;
+        const { fetch, base } = browser;
+        slot.wire = openEvents({ fetch, base, token, call, cursor: host.cursor() }, events);
+      } else if (browser.WebSocket) {
+        slot.wire = openSocket(browser.WebSocket, browser.base, token, options.auth ?? 'subprotocol', events);
+      }
+    } catch (error) {
+      end(LOST, '', true, asFailure(error, 'token-unavailable'));
+    }
+  };
+  const replace = (sse: boolean) => {
+    successor?.wire?.close();
+    successor = {};
+    void dial(successor, 'connect', sse);
+  };
+
+  /** Upgrades fail while the server answers: something in between does not let WebSockets through. */
+  const tryOther = async (): Promise<void> => {
+    if (onlySse || options.transport === 'websocket') return;
+    try {
+      await call('GET', 'v1/inbox?limit=1');
+    } catch {
+      return;
+    }
+    onlySse = true;
+    event({ on: 'wake' });
+    const again = () => {
+      if (life.phase === 'idle') onlySse = false;
+      if (!onlySse) return;
+      if (life.phase === 'open') replace(false);
+      clock.setTimeout(again, WEBSOCKET_AGAIN_MS);
+    };
+    clock.setTimeout(again, WEBSOCKET_AGAIN_MS);
+  };
+
+  const hear = (slot: Slot, text: string) => {
+    if (!isOurs(slot)) return;
+    const message = parseServerMessage(text);
+    if (slot === successor && message?.type === 'connection-established') {
+      current?.wire?.close();
+      current = slot;
+      successor = null;
+      onlySse &&= slot.wire?.kind === 'sse';
+    }
+    if (slot !== current) return;
+    event({ on: 'heard' });
+    if (!message) return;
+    if (!('id' in message)) {
+      if (message.type === 'connection-established') {
+        const { data, timestamp } = message;
+        if (!host.admits(data.user_id)) {
+          event({ on: 'fail', error: failure('user-changed') });
+          return;
+        }
+        connectionId = data.connection_id;
+        skew = Date.parse(timestamp) - clock.now();
+        const { interval_ms, timeout_ms } = data.heartbeat;
+        const { token_expires_at: expires } = data;
+        const token = expires && (tokens.held || options.refresh) ? lifeOf(expires) : null;
+        event({ on: 'established', patience: interval_ms + timeout_ms, token });
+      } else if (message.type === 'ping') send('pong', message.data);
+      else if (message.type === 'going-away') event({ on: 'going-away', afterMs: message.data.reconnect_after_ms });
+      else if (message.type === 'error') event({ on: 'error', error: told(message.data) });
+    }
+    host.receive(message);
+  };
+  /** Both times are the server's: a wrong clock on this side plays no part. */
+  const lifeOf = (expires: string): number => Math.max(Date.parse(expires) - clock.now() - skew, 0);
+
+  const renew = async (): Promise<void> => {
+    const slot = current;
+    try {
+      const fresh = await tokens.renew('expiring');
+      if (slot !== current) return;
+      if (!fresh) return event({ on: 'stop' });
+      let token: number | null = null;
+      const frame = tokens.held && { token: await tokens.current() };
+      if (!frame || !send('authenticate', frame)) {
+        const path = `v1/connections/${connectionId}/authenticate`;
+        const { token_expires_at: expires } = await call<{ token_expires_at: string | null }>('POST', path);
+        if (expires) token = lifeOf(expires);
+      }
+      event({ on: 'renewed', token });
+    } catch (error) {
+      if (slot !== current) return;
+      const trouble = asFailure(error, 'token-unavailable');
+      // Another node holds the connection: a new one with the fresh cookie takes its place.
+      if (trouble.code === 'connection-unknown') return replace(onlySse);
+      host.report(trouble);
+      event({ on: 'renew-failed' });
+    }
+  };
+
+  const send: Link['send'] = (type, data) => current?.wire?.send(type, data) ?? false;
+
+  return {
+    event,
+    send,
+    start() {
+      const wake = () => event({ on: 'wake' });
+      unlisten = [
+        listen(pageWindow(), ['online', 'focus', 'pageshow'], wake),
+        listen(pageDocument(), ['resume'], wake),
+      ];
+      event({ on: 'start' });
+    },
+    stop() {
+      for (const stop of unlisten.splice(0)) stop();
+      event({ on: 'stop' });
+    },
+    view: (role) => view(life, role, current?.wire?.kind ?? null),
+  };
+}
+
+const told = ({ code, message, retry_after_ms: after, docs }: ErrorMessageData): BelfryError =>
+  failure(code, message, { retryAfterMs: after ?? null, docs, retryable: after !== undefined });

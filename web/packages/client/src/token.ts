@@ -1,0 +1,102 @@
+/** Tokens: one request at a time, also among tabs; what one tab got the others hear of, and it is stored nowhere. */
+
+import { attempt } from './browser.js';
+import type { ClientOptions, TokenRequest, Unsubscribe } from './types.js';
+
+type Reason = TokenRequest['reason'];
+
+export interface Tokens {
+  /** Whether a token is asked of the application; else the cookie is all there is. */
+  readonly held: boolean;
+  /** The last token, or a first one. `null`: a cookie, or signed out. */
+  current(): Promise<string | null>;
+  /** A fresh token or cookie. `false`: signed out, or there is nothing that could renew it. */
+  renew(reason: Reason): Promise<boolean>;
+  /** What a connection is opened with. `undefined`: signed out. */
+  forConnection(reason: Reason): Promise<string | null | undefined>;
+  /** Another person: forgets the token. */
+  forget(): void;
+  close: Unsubscribe;
+}
+
+/** `name` separates applications and servers of one origin; it is asked for with the first token. */
+export function createTokens(options: ClientOptions, name: () => string): Tokens {
+  const { token: give, refresh } = options;
+  let last: string | null | undefined;
+  let generation = 0;
+  let flight: Promise<boolean> | null = null;
+  let abort = new AbortController();
+  let channel: BroadcastChannel | null | undefined = null;
+  // Counts what other tabs got: one that came while we waited for the lock is as good as our own.
+  let heard = 0;
+  const openChannel = (): BroadcastChannel | undefined => {
+    if (channel === null) channel = attempt(() => new BroadcastChannel(`${name()}/token`));
+    if (channel) {
+      channel.onmessage = ({ data }: MessageEvent<{ token: string | null }>) => {
+        heard++;
+        if (give) last = data.token;
+      };
+    }
+    return channel;
+  };
+
+  const fetchOne = async (reason: Reason, before: number): Promise<boolean> => {
+    if (heard > before && (!give || last)) return true;
+    const mine = generation;
+    const request = { reason, signal: abort.signal };
+    const token = give ? await give(request) : null;
+    const renewed = give ? token !== null : await (refresh?.(request) ?? false);
+    if (mine !== generation) return false;
+    last = token;
+    if (renewed) channel?.postMessage({ token });
+    return renewed;
+  };
+  const locked = async (reason: Reason): Promise<boolean> => {
+    const before = heard;
+    let begun = false;
+    const run = () => {
+      begun = true;
+      return fetchOne(reason, before);
+    };
+    const granted = openChannel() && attempt(() => navigator.locks.request(`${name()}/token`, run));
+    try {
+      return await (granted ?? run());
+    } catch (error) {
+      // Locks that exist and refuse: sandboxed and cross-site frames.
+      if (begun) throw error;
+      return run();
+    }
+  };
+  const renew = (reason: Reason): Promise<boolean> => {
+    flight ??= locked(reason).finally(() => {
+      flight = null;
+    });
+    return flight;
+  };
+  const forget = () => {
+    generation++;
+    last = undefined;
+    flight = null;
+    abort.abort();
+    abort = new AbortController();
+  };
+
+  return {
+    held: !!give,
+    renew,
+    async current() {
+      if (give && last === undefined) await renew('connect');
+      return last ?? null;
+    },
+    async forConnection(reason) {
+      if (!give && (reason === 'connect' || !refresh)) return null;
+      if (!(await renew(reason))) return undefined;
+      return last ?? null;
+    },
+    forget,
+    close() {
+      forget();
+      channel?.close();
+    },
+  };
+}
