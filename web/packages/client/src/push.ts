@@ -57,7 +57,7 @@ export function createPush(host: PushHost): Push {
       state.set('on');
       if (host.now() - told.toldAt < TELL_AGAIN_MS) return;
     }
-    const { key, id } = (await host.request('GET', '/v1/web-push/key')) as WebPushKey;
+    const { key, id: keyId } = (await host.request('GET', '/v1/web-push/key')) as WebPushKey;
     // What is on its way to somebody else, or was made with another key, ends with its subscription.
     if (subscription && (!told || told.key !== key)) {
       await subscription.unsubscribe();
@@ -66,14 +66,14 @@ export function createPush(host: PushHost): Push {
     subscription ??= await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
     const { endpoint } = subscription;
     const device = told ? told.device : `web-${crypto.randomUUID()}`;
-    const owner: PushOwner = { user, device, base, key, endpoint, toldAt: 0 };
+    const owner: PushOwner = { user, device, base, key, keyId, endpoint, toldAt: 0 };
     // Known here before the server is told: the first push may come before its answer.
     await writeOwner(owner);
     await host.request('PUT', `/v1/devices/${device}`, {
       provider: 'webpush',
       endpoint,
       keys: subscription.toJSON().keys,
-      vapid_key_id: id,
+      vapid_key_id: keyId,
       locale: navigator.language,
       time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     } as DeviceBody);
@@ -170,9 +170,9 @@ async function registration(host: PushHost, base = host.base()): Promise<Service
   return found;
 }
 
-/** The worker asks this tab to follow a notification's link; the answer says that somebody did. */
+/** The worker asks who is here, then one tab to follow a notification's link. */
 function opened(host: PushHost, { data, ports }: MessageEvent): void {
-  if (data?.belfry !== 'open') return;
-  ports[0]?.postMessage(true);
-  host.open(data.id, data.url);
+  const user = host.user();
+  if (data?.belfry === 'ask' && user === (data.user ?? user)) ports[0]?.postMessage(true);
+  if (data?.belfry === 'open') host.open(data.id, data.url);
 }

@@ -10,8 +10,9 @@ export interface PushOwner {
   readonly device: string;
   /** Where the server is. */
   readonly base: string;
-  /** The server's key that it was made with. */
+  /** The server's key that it was made with, and that key's id. */
   readonly key: string;
+  readonly keyId: string;
   readonly endpoint: string;
   /** When the server was last told of it, in milliseconds; 0: it has to be told. */
   readonly toldAt: number;
