@@ -17,7 +17,8 @@ export type { TabsOptions } from './seams.js';
 
 /** What only a leader says. */
 type Led =
-  | { is: 'claim' | 'alive' }
+  | { is: 'claim' }
+  | { is: 'alive' }
   | { is: 'connection'; connection: Connection }
   | { is: 'frame'; message: Parameters<TabsHost['receive']>[0] }
   | { is: 'state'; to: string; state: TabState; tabs: readonly [string, Here][] }
@@ -25,7 +26,8 @@ type Led =
 
 /** What every tab says. */
 type Said =
-  | { is: 'hello' | 'here'; from: string; here: Here }
+  | { is: 'hello'; from: string; here: Here }
+  | { is: 'here'; from: string; here: Here }
   | { is: 'probe' }
   | { is: 'ask'; rid: string; request: Upstream }
   | { is: 'gone'; from: string }
@@ -172,7 +174,7 @@ export function createTabs(options: TabsOptions, host: TabsHost): Tabs {
       const tabs: [string, Here][] = [...presence.tabs(), [seat.me, presence.own()]];
       tell({ is: 'state', to: word.from, state: { inbox, connection: pack(connection) }, tabs });
     },
-    gone: (word) => presence.heard(word.from, null),
+    gone: ({ from }) => presence.heard(from, null),
     probe: () => tell({ is: 'alive' }),
     ask: (word) => !alone && leads() && carry(word.rid, word.request),
     out: () => host.signedOut(),
