@@ -11,13 +11,14 @@ import { asFailure, failure } from './failure.js';
 import { ask, createInbox, type Inbox, type Outcome, place, put, receive, startAt, takeAcks } from './inbox.js';
 import { createLink, type Link } from './link.js';
 import { createList, type ListState, type LiveList } from './list.js';
+import { createPresenters } from './presenters.js';
 import { emitter, writable } from './readable.js';
 import { createCall } from './rest.js';
 import { asDoNotDisturb, createPreferences, quietNever, setDoNotDisturb } from './settings.js';
 import { createTabs, tabsName } from './tabs/shared.js';
 import type { TabState, Tabs, TabsHost } from './tabs/tabs.js';
 import { createTokens } from './token.js';
-import type { AnyAlert, Client, ClientOptions, Connection, PushState, Release } from './types.js';
+import type { AnyAlert, Client, ClientOptions, Connection, On, PushState, Release, Unsubscribe } from './types.js';
 
 /** Receipts of what comes in a row go out together. */
 const ACK_AFTER_MS = 100;
@@ -76,7 +77,7 @@ export function createClient(options: ClientOptions = {}): Client {
     transport: null,
   };
   const connection = writable(idle, report);
-  const unread = writable(0, report);
+  const unread = writable(options.initial?.unread ?? 0, report);
   const doNotDisturb = writable(quietNever, report);
   const who = writable<string | null>(user ?? null, report);
   const presence = emitter<[]>(report);
@@ -130,6 +131,20 @@ export function createClient(options: ClientOptions = {}): Client {
       report,
     },
   );
+
+  const presenters = createPresenters(attention.onPresent);
+  const on = (name: string, listener: (...args: never[]) => unknown, how: On = {}): Unsubscribe => {
+    if (!how.present) return events.listen(name, listener, how);
+    const { signal } = how;
+    if (signal?.aborted) return () => {};
+    const shows = listener as (...args: unknown[]) => unknown;
+    const takes = (alert: AnyAlert): boolean => events.argumentsOf(name, alert) !== null;
+    const stop = presenters.add(({ alert }) => {
+      if (alert) shows(...(events.argumentsOf(name, alert) ?? []));
+    }, takes);
+    signal?.addEventListener('abort', stop, { once: true });
+    return stop;
+  };
 
   // ---- frames
 
@@ -503,8 +518,8 @@ export function createClient(options: ClientOptions = {}): Client {
       tokens.close();
     },
     onMessage: events.onMessage,
-    on: events.listen as Client['on'],
-    onPresent: attention.onPresent,
+    on: on as Client['on'],
+    onPresent: (present) => presenters.add(present),
     send(type, data) {
       if (!connection.get().isConnected) return false;
       if (leads()) return link?.send(type, data) ?? false;

@@ -18,6 +18,8 @@ export interface Events {
   onMessage(listener: (message: WebSocketMessage) => void, options?: On): Unsubscribe;
   frame(message: ServerMessage): void;
   alerts(alerts: readonly AnyAlert[], how: Arrival): void;
+  /** What a listener of this name gets of an alert; `null`: it is not its. */
+  argumentsOf(name: string, alert: AnyAlert): readonly unknown[] | null;
 }
 
 interface Entry {
@@ -46,10 +48,14 @@ export function createEvents(
   const entries = (name: string): Entry[] => [...(byName.get(name) ?? [])];
   const tell = (entry: Entry, name: string, alert: AnyAlert) => {
     if (name === MESSAGES) call(entry, asMessage(alert));
-    else if (name === alert.kind) call(entry, alert);
-    else if (name === eventOf(alert.kind)) call(entry, alert.data, alert);
+    else {
+      const args = argumentsOf(name, alert);
+      if (args) call(entry, ...args);
+    }
   };
   const eventOf = (kind: string): string => named?.[kind] ?? FIXED[kind] ?? `notification:${kind}`;
+  const argumentsOf: Events['argumentsOf'] = (name, alert) =>
+    name === alert.kind ? [alert] : name === eventOf(alert.kind) ? [alert.data, alert] : null;
 
   const listen: Events['listen'] = (name, listener, { signal, replay } = {}) => {
     const entry = { listener, replay };
@@ -72,6 +78,7 @@ export function createEvents(
 
   return {
     listen,
+    argumentsOf,
     onMessage: (listener, options) => listen(MESSAGES, listener as Listener, options),
     frame(message) {
       for (const entry of entries(MESSAGES)) call(entry, message);

@@ -188,6 +188,8 @@ export interface ClientOptions {
   url?: string | URL;
   /** Who is signed in; `null`: nobody, connecting waits; missing: not known, the server says (cookie). */
   user?: string | null;
+  /** What a server rendered; counts until the server's own word is here. */
+  initial?: Snapshot | undefined;
   /** Separates clients of one page that must not share: part of the names of locks and channels. */
   scope?: string;
   /** Gives a JWT; `null`: signed out. Missing: the cookie is used. */
@@ -236,6 +238,8 @@ export interface On {
   signal?: AbortSignal;
   /** Missing: live alerts only. `catch-up`: also what was missed. `all`: also the first page. */
   replay?: 'catch-up' | 'all';
+  /** In one tab only, for alerts that are to be shown, in place of the presenter: returning counts as shown. */
+  present?: boolean;
 }
 
 /** A frame as it came: applications that were built on plain `ws` read these three fields. */

@@ -234,10 +234,11 @@ export class InMemoryClient implements TestClient {
     const call = listener as (first: unknown, alert: AnyAlert) => void;
     // A kind's listener gets the alert, an event's the data and then the alert.
     const tell = (alert: AnyAlert): void => call(name === alert.kind ? alert : alert.data, alert);
+    const hears = (alert: AnyAlert): boolean => name === alert.kind || name === this.#eventOf(alert.kind);
+    if (options.present === true) return this.#onPresent(tell, hears, options.signal);
     const unsubscribe = listen(this.#listeners, { name, options, tell }, options.signal);
     if (options.replay === 'all') {
-      const known = [...this.alerts.get()].reverse();
-      for (const alert of known.filter((one) => name === one.kind || name === this.#eventOf(one.kind))) tell(alert);
+      for (const alert of [...this.alerts.get()].reverse().filter(hears)) tell(alert);
     }
     return unsubscribe;
   }
@@ -351,6 +352,19 @@ export class InMemoryClient implements TestClient {
 
   #eventOf(kind: string): string {
     return this.#init.events?.[kind] ?? usualEvents[kind] ?? `notification:${kind}`;
+  }
+
+  #onPresent(
+    tell: (alert: AnyAlert) => void,
+    takes: (alert: AnyAlert) => boolean,
+    signal: AbortSignal | undefined,
+  ): Unsubscribe {
+    if (signal?.aborted === true) return () => {};
+    const unregister = this.#presenter.register(({ alert }) => {
+      if (alert !== null) tell(alert);
+    }, takes);
+    signal?.addEventListener('abort', unregister, { once: true });
+    return unregister;
   }
 
   #addHold(): object {

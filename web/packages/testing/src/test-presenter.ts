@@ -22,6 +22,8 @@ export interface PresenterHost {
 
 type Handler = (presentation: Presentation) => void | false | Promise<void>;
 
+type Takes = (alert: AnyAlert) => boolean;
+
 interface Entry {
   alert: AnyAlert | null;
   presentation: Presentation;
@@ -35,7 +37,7 @@ const BURST_MS = 5_000;
 /** Presents to the handler that was registered last, as a tab does. */
 export class TestPresenter {
   readonly #host: PresenterHost;
-  readonly #handlers: { readonly present: Handler }[] = [];
+  readonly #handlers: { readonly present: Handler; readonly takes: Takes | undefined }[] = [];
   readonly #entries: Entry[] = [];
   readonly #ends = new Map<string, AbortController>();
   #times: number[] = [];
@@ -52,8 +54,9 @@ export class TestPresenter {
     return this.#handlers.length;
   }
 
-  register(present: Handler): Unsubscribe {
-    const entry = { present };
+  /** `takes`: a listener that presents its event only, and comes before those that take everything. */
+  register(present: Handler, takes?: Takes): Unsubscribe {
+    const entry = { present, takes };
     this.#handlers.push(entry);
     return () => {
       const at = this.#handlers.indexOf(entry);
@@ -63,7 +66,8 @@ export class TestPresenter {
 
   /** Without a presenter nothing is presented. */
   present(alert: AnyAlert | null, summary: Presentation['summary'] = null): void {
-    const handler = this.#handlers.at(-1);
+    const takers = alert === null ? [] : this.#handlers.filter(({ takes }) => takes?.(alert) ?? false);
+    const handler = takers.at(-1) ?? this.#handlers.filter(({ takes }) => takes === undefined).at(-1);
     if (handler === undefined) return;
     const end = new AbortController();
     if (alert !== null) this.#ends.set(alert.id, end);
