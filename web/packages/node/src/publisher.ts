@@ -118,7 +118,8 @@ export function createPublisher(options: PublisherOptions = {}): Publisher {
   return new HttpPublisher(transport, clock);
 }
 
-const systemClock: Clock = {
+/** The clock of this process. */
+export const systemClock: Clock = {
   setTimeout: (run, ms) => setTimeout(run, ms),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
 };
