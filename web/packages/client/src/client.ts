@@ -320,7 +320,11 @@ export function createClient(options: ClientOptions = {}): Client {
     const ours = (): boolean => tabs === opened;
     const host: TabsHost = {
       lead() {
-        if (ours()) link?.start();
+        if (!ours()) return;
+        link?.start();
+        // Where the server had to say who this is, the connection is older than the lead: nobody has asked yet.
+        const frame = connection.get().state === 'catching-up' && ask(inbox);
+        if (frame) sendResume(frame.data);
       },
       yield() {
         if (ours()) link?.stop();
