@@ -1,1 +1,80 @@
-export {};
+/**
+ * Toasts, bell, inbox and what else a person sees, as custom elements. Importing them does nothing: `defineBelfryElements()` makes
+ * all of them known, `define(BelfryToasts)` one.
+ */
+
+import type { Presentation } from '@belfry/client';
+import { BelfryAnnouncement } from './announcement.js';
+import { BelfryBell } from './bell.js';
+import { BelfryClient, type ReadyDetail } from './client-element.js';
+import { BelfryConnection } from './connection.js';
+import { BelfryDoNotDisturb } from './do-not-disturb.js';
+import { define, type ElementClass } from './element.js';
+import { BelfryInbox } from './inbox/inbox.js';
+import type { OpenDetail } from './opening.js';
+import { BelfryPushPrompt } from './push-prompt.js';
+import { BelfrySound } from './sound.js';
+import type { BelfryToastRegion } from './toasts/region.js';
+import { BelfryToasts, type DismissDetail, type RenderToast } from './toasts/toasts.js';
+
+/** Makes all tags known to the page. On a server, and the second time, it does nothing. */
+export function defineBelfryElements(): void {
+  define(
+    BelfryToasts,
+    BelfryBell,
+    BelfryInbox,
+    BelfryConnection,
+    BelfryDoNotDisturb,
+    BelfrySound,
+    BelfryPushPrompt,
+    BelfryAnnouncement,
+    BelfryClient,
+  );
+}
+
+export { setClient } from './clients.js';
+export { type Plural, type Strings, setStrings } from './strings.js';
+export {
+  BelfryAnnouncement,
+  BelfryBell,
+  BelfryClient,
+  BelfryConnection,
+  BelfryDoNotDisturb,
+  BelfryInbox,
+  BelfryPushPrompt,
+  BelfrySound,
+  BelfryToasts,
+  type DismissDetail,
+  define,
+  type ElementClass,
+  type OpenDetail,
+  type ReadyDetail,
+  type RenderToast,
+};
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'belfry-announcement': BelfryAnnouncement;
+    'belfry-bell': BelfryBell;
+    'belfry-client': BelfryClient;
+    'belfry-connection': BelfryConnection;
+    'belfry-do-not-disturb': BelfryDoNotDisturb;
+    'belfry-inbox': BelfryInbox;
+    'belfry-push-prompt': BelfryPushPrompt;
+    'belfry-sound': BelfrySound;
+    'belfry-toast-region': BelfryToastRegion;
+    'belfry-toasts': BelfryToasts;
+  }
+  interface HTMLElementEventMap {
+    /** An alert is about to be shown as a toast. Prevented: somebody else shows it. */
+    'belfry-present': CustomEvent<Presentation>;
+    /** An alert is about to be opened. Prevented: it is only marked as read. */
+    'belfry-open': CustomEvent<OpenDetail>;
+    /** A toast that stands for several alerts was opened. Prevented: no bell opens its inbox. */
+    'belfry-inbox': CustomEvent<null>;
+    /** A toast went away, by itself or by hand. */
+    'belfry-dismiss': CustomEvent<DismissDetail>;
+    /** A client is there. */
+    'belfry-ready': CustomEvent<ReadyDetail>;
+  }
+}

@@ -1,0 +1,127 @@
+/** `<belfry-connection>`: whether alerts arrive, in a word and a dot. */
+
+import type { Client, Connection } from '@belfry/client';
+import { h, set } from './dom.js';
+import { BelfryElement } from './element.js';
+import type { Word } from './strings.js';
+import { connectionWords } from './words.js';
+
+/** Shorter breaks are nobody's concern: a deploy is one. */
+const PATIENCE_MS = 3_000;
+
+/** What the element says. */
+export type Face = 'none' | 'connecting' | 'live' | 'reconnecting' | 'offline';
+
+/** The face of a connection. A fresh break keeps the face from `before`. */
+export function faceOf({ state, since }: Pick<Connection, 'state' | 'since'>, before: Face, now: number): Face {
+  switch (state) {
+    case 'idle':
+    case 'paused':
+      return 'none';
+    case 'connecting':
+      return 'connecting';
+    case 'live':
+    case 'catching-up':
+      return 'live';
+    case 'retrying':
+      return now - since >= PATIENCE_MS ? 'reconnecting' : before;
+    case 'offline':
+    case 'stopped':
+      return 'offline';
+  }
+}
+
+/** Changes can only be made while somebody answers. A break that is not shown yet is not one. */
+export function readOnly(connection: Connection, now: number): boolean {
+  return ['reconnecting', 'offline'].includes(faceOf(connection, 'live', now));
+}
+
+/** Why there is no connection, in words for the person in front of it. */
+export function reasonOf({ error }: Connection): Word {
+  const { code, status } = error ?? {};
+  if (navigator.onLine === false) return 'noNetwork';
+  if (code === 'user-changed') return 'otherUser';
+  const refused = status === 401 || Math.floor((status ?? 0) / 100) === 44;
+  return refused || code === 'token-unavailable' ? 'signIn' : 'unreachable';
+}
+
+const styles = `
+:host{display:inline-flex;align-items:center;min-inline-size:0;font-size:var(--belfry-size,13px);vertical-align:middle}
+[part~=connection]{display:inline-flex;align-items:center;gap:8px;min-inline-size:0;min-block-size:24px}
+[part=dot]{position:relative;flex:none;inline-size:8px;block-size:8px;border-radius:50%;background:var(--_faint)}
+.live [part=dot]{background:var(--_good)}
+.reconnecting [part=dot]{background:var(--_warning)}
+.offline [part=dot]{background:var(--_critical)}
+[data-pulses]::after{content:'';position:absolute;inset:0;border-radius:50%;background:inherit;opacity:0;animation:pulse 1.2s ease-out}
+[data-pulses='3']::after{animation-iteration-count:3}
+@keyframes pulse{from{transform:scale(1);opacity:.6}to{transform:scale(3.2);opacity:0}}
+[part=text]{white-space:nowrap}
+.offline [part=text]{padding:0 8px;border-radius:99px;font-weight:500;color:var(--_critical);background:color-mix(in srgb,var(--_critical) 12%,transparent)}
+.offline [part=dot]{display:none}
+[part=reason]{min-inline-size:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;opacity:.75}
+[part=retry]{flex:none;min-block-size:24px;padding:0 4px;font-weight:500;text-decoration:underline;text-underline-offset:3px;text-decoration-color:color-mix(in srgb,currentColor 35%,transparent)}
+[part=retry]:hover{text-decoration-color:currentColor}
+@media (forced-colors:active){[part=dot]{forced-color-adjust:none;background:CanvasText}.live [part=dot]{background:Highlight}.offline [part=text]{border:1px solid}}`;
+
+/** The connection, where a person can see it. */
+export class BelfryConnection extends BelfryElement {
+  static override readonly tag: string = 'belfry-connection';
+  #face: Face = 'none';
+  #newest = 0;
+  #waiting: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    super(connectionWords, styles);
+  }
+
+  protected override start(client: Client, signal: AbortSignal): void {
+    this.#face = 'none';
+    const text = h('span', { part: 'text' });
+    const reason = h('span', { part: 'reason' });
+    const retry = h('button', { part: 'retry', type: 'button', click: () => client.retryNow() }, this.say('tryNow'));
+    const dot = h('span', { part: 'dot', 'aria-hidden': 'true' });
+    const status = h('span', {}, text, ' ', reason);
+    const all = h('span', { part: 'connection' }, dot, status, retry);
+    this.show(all);
+    // What happens while a page opens is not worth saying; from then on, what takes long enough to be shown is.
+    const settled = setTimeout(() => set(status, { role: 'status' }), PATIENCE_MS);
+    signal.addEventListener('abort', () => {
+      clearTimeout(settled);
+      clearTimeout(this.#waiting);
+    });
+    this.follow(client.connection, signal, (connection) => this.#see(connection, { all, text, reason, retry }));
+    this.follow(client.alerts, signal, (alerts) => {
+      const newest = Math.max(0, ...alerts.map((alert) => Date.parse(alert.createdAt)));
+      if (this.#newest > 0 && newest > this.#newest && this.#face === 'live') this.#pulse(1);
+      this.#newest = Math.max(1, newest);
+    });
+  }
+
+  #see(connection: Connection, nodes: { [name in 'all' | 'text' | 'reason' | 'retry']: HTMLElement }): void {
+    clearTimeout(this.#waiting);
+    const now = Date.now();
+    const before = this.#face;
+    const face = faceOf(connection, before, now);
+    if (connection.state === 'retrying' && face !== 'reconnecting') {
+      const rest = connection.since + PATIENCE_MS - now;
+      this.#waiting = setTimeout(() => this.#see({ ...connection, since: 0 }, nodes), rest);
+    }
+    this.#face = face;
+    const { all, text, reason, retry } = nodes;
+    const offline = face === 'offline';
+    set(all, { class: face, part: `connection ${face}`, hidden: face === 'none' });
+    const silent = face === 'connecting';
+    text.className = silent ? 'sr' : '';
+    const words = face === 'none' ? '' : this.say(face);
+    if (text.textContent !== words) text.textContent = words;
+    reason.textContent = offline ? this.say(reasonOf(connection)) : '';
+    retry.hidden = !offline;
+    if (face === 'live' && before !== 'live') this.#pulse(3);
+  }
+
+  /** A new node begins its animation anew. It ends by itself: what moves for ever beside a text keeps people from reading. */
+  #pulse(times: number): void {
+    const dot = this.root.querySelector('[part=dot]');
+    dot?.replaceWith(h('span', { part: 'dot', 'aria-hidden': 'true', 'data-pulses': times }));
+  }
+}
