@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AlertAnswer, AlertTrace, DeliveryTrace, InboxPage, NewAlert, Stats } from '@belfry/protocol';
@@ -49,7 +49,8 @@ export class Belfry {
 
   async #configure(options: BelfryOptions): Promise<void> {
     const kinds = Object.entries(options.kinds ?? {});
-    for (const [name, text] of kinds) await writeFile(join(this.folder, name), text);
+    if (kinds.length) await mkdir(join(this.folder, 'kinds'));
+    for (const [name, text] of kinds) await writeFile(join(this.folder, 'kinds', name), text);
     await writeFile(
       join(this.folder, 'belfry.toml'),
       `[server]
@@ -62,7 +63,7 @@ allowed_origins = ${JSON.stringify([this.url, ...(options.origins ?? [])])}
 name = "e2e"
 scopes = ["publish", "manage", "operate"]
 key = "${this.#apiKey}"
-${kinds.length ? '[kinds]\ndir = "."\n' : ''}${options.config ?? ''}`,
+${kinds.length ? '[kinds]\ndir = "kinds"\n' : ''}${options.config ?? ''}`,
     );
   }
 
