@@ -1,6 +1,7 @@
 /** Alerts on their way to Belfry, for callers that do not wait: in order, bounded, never throwing. */
 
 import { BelfryError } from './error.js';
+import { idempotencyKeyOf } from './kinds.js';
 import type { BatchEntry, Publisher } from './publisher.js';
 import type { Clock } from './transport.js';
 
@@ -63,7 +64,8 @@ export class Outbox {
     if (this.#closed || this.#publisherOrNull() === null) return;
     const { away, burst } = this.#parts.limits;
     if (this.size >= (this.#failures > 0 ? away : burst)) this.#dropOldest();
-    this.#waiting.push({ entry, failures: 0 });
+    // The key is chosen now: a request whose answer was lost is repeated with the same one.
+    this.#waiting.push({ entry: { ...entry, idempotency_key: idempotencyKeyOf(entry) }, failures: 0 });
     if (this.#timer === null) this.#start();
   }
 
