@@ -251,6 +251,13 @@ export type DealInfo = {
 "#;
     assert_eq!(text.get(..expected.len()), Some(expected), "{text}");
     let end = r#"
+/** What each kind is called on the event bus: `createClient({ events: kindEvents })`. */
+export const kindEvents: Readonly<Record<string, string>> = {
+  "deal-notification": "notification:deal",
+  "job-completed": "notification:job",
+  "system-message": "notification:system",
+};
+
 declare global {
   /** The declared kinds and their payloads. */
   interface BelfryKinds {

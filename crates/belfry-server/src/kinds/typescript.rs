@@ -1,6 +1,7 @@
 //! TypeScript types of the declared kinds, as `belfry types` writes them.
 //!
-//! One named export per payload and per titled form inside it, and the two global interfaces that the SDK reads.
+//! One named export per payload and per titled form inside it, the kinds' names on the event bus, and the two global
+//! interfaces that the SDK reads.
 //! The output depends on the kinds alone: it can be committed and compared.
 
 use super::schema::decoded;
@@ -36,7 +37,14 @@ pub fn typescript(kinds: &Kinds) -> String {
     for declared in &names.declared {
         let _ = write!(text, "\n{}export type {} = {};\n", declared.comment, declared.name, declared.body);
     }
-    text.push_str("\ndeclare global {\n");
+    text.push_str(
+        "\n/** What each kind is called on the event bus: `createClient({ events: kindEvents })`. */\n",
+    );
+    text.push_str("export const kindEvents: Readonly<Record<string, string>> = {\n");
+    for kind in kinds.iter() {
+        let _ = writeln!(text, "  {}: {},", quoted(&kind.name), quoted(&kind.event));
+    }
+    text.push_str("};\n\ndeclare global {\n");
     interface(&mut text, "The declared kinds and their payloads.", "BelfryKinds", by_kind);
     let by_event =
         by_event.into_iter().map(|(event, payloads)| (event, Vec::from_iter(payloads).join(" | ")));
