@@ -10,6 +10,7 @@ import type {
   Change,
   ChangedTo,
   ClientFrame,
+  Cursor,
   DoNotDisturbState,
   InboxPage,
   Item,
@@ -44,8 +45,8 @@ export interface Inbox {
   versions: Map<AlertId, number>;
   /** A `resume` is under way. */
   asking: boolean;
-  /** The answer that is coming is one to an older question, to its last page. */
-  skipping: boolean;
+  /** Where the answer that is being set aside goes on. */
+  aside: Cursor | null;
   fruitless: number;
   receipts: { from: Heads; confirmed: Heads; applied: Heads; ids: AlertId[]; page: AlertId[] };
 }
@@ -75,7 +76,7 @@ export function createInbox(): Inbox {
     rows: new Map(),
     versions: new Map(),
     asking: false,
-    skipping: false,
+    aside: null,
     fruitless: 0,
     receipts: receiptsFrom({ user: 0, all: 0 }),
   };
@@ -88,7 +89,7 @@ export function receive(inbox: Inbox, message: ServerMessage): Outcome {
     onAlert(inbox, message, out);
   } else if (message.type === 'connection-established') {
     const { head, unread, do_not_disturb } = message.data;
-    Object.assign(inbox, { unread, settings: do_not_disturb, fruitless: 0, skipping: false });
+    Object.assign(inbox, { unread, settings: do_not_disturb, fruitless: 0, aside: null });
     const there = parseCursor(head);
     if (!inbox.at) out.unplaced = true;
     else {
@@ -127,7 +128,7 @@ export function receive(inbox: Inbox, message: ServerMessage): Outcome {
 export function place(inbox: Inbox, page: InboxPage): void {
   const at = parseCursor(page.complete_to);
   if (!at) return;
-  Object.assign(inbox, { at, unread: page.unread, asking: false, skipping: false, fruitless: 0 });
+  Object.assign(inbox, { at, unread: page.unread, asking: false, aside: null, fruitless: 0 });
   startReceipts(inbox, at);
   inbox.receipts.page = page.items.map((item) => item.id);
   confirmAgain(inbox);
@@ -183,9 +184,10 @@ export function changedState(state: ItemState, to: ChangedTo): ItemState | null 
     case 'read':
       return { ...state, seen: true, read: true };
     case 'unread':
-      return { ...state, read: false };
+      // What is out of the list counts as read, and stays so.
+      return state.archived ? state : { ...state, read: false };
     case 'archived':
-      return { ...state, archived: true };
+      return { ...state, seen: true, read: true, archived: true };
     case 'unarchived':
       return { ...state, archived: false };
     case 'acted':
@@ -253,14 +255,15 @@ function onChanged(inbox: Inbox, frame: Extract<ServerFrame, { type: 'inbox-chan
 }
 
 function onCatchUp(inbox: Inbox, { changes, items, covers, unread, more }: CatchUp, out: Outcome): void {
-  const after = parseCursor(covers.after);
   const to = parseCursor(covers.to);
-  if (!inbox.at || !after || !to) return;
-  if (inbox.skipping || cursorText(inbox.at) !== covers.after) {
-    // The answer to an older question counts from a place that we have left. Its later pages may begin where we stand
-    // by chance, but what its first ones told is missing: all of it is passed over.
-    inbox.skipping = more;
-    if (!inbox.asking && isBeyond(after, inbox.at)) mindGap(inbox, out);
+  if (!inbox.at || !to) return;
+  // The answer to an older question counts from a place that we have left. It is set aside to its end: a later frame of
+  // it may begin where we stand, but the changes that belong to it were in the frames before.
+  const goesOn = inbox.aside === covers.after;
+  inbox.aside = null;
+  if (goesOn || cursorText(inbox.at) !== covers.after) {
+    if (more) inbox.aside = covers.to;
+    if (!inbox.asking && isBeyond(to, inbox.at)) mindGap(inbox, out);
     return;
   }
   for (const { id, version, state } of changes) {
