@@ -12,12 +12,12 @@ export interface System {
 }
 
 /** Asks for nothing: it is there where somebody allowed it before. */
-export function createSystem({ base }: Pick<Browser, 'base'>): System {
+export function createSystem(browser: Pick<Browser, 'base'>): System {
   const over = new Set<string>();
   const registration = async (): Promise<ServiceWorkerRegistration | undefined> => {
     if (attempt(() => Notification.permission) !== 'granted') return undefined;
     const { serviceWorker } = navigator;
-    const own = serviceWorker.getRegistration(new URL('sdk/', base).href).catch(() => undefined);
+    const own = serviceWorker.getRegistration(new URL('sdk/', browser.base).href).catch(() => undefined);
     return (await own) ?? serviceWorker.getRegistration();
   };
   const sweep = async (): Promise<void> => {
