@@ -10,10 +10,13 @@ export default defineConfig({
       { find: /^@belfry\/([a-z]+)\/([a-z]+)$/, replacement: source('packages/$1/src/$2.ts') },
     ],
   },
+  environments: { client: { resolve: { conditions: ['browser', 'module', 'development'] } } },
   test: {
     include: ['packages/*/test/**/*.test.{ts,tsx}'],
     exclude: ['packages/protocol/**'],
     environment: 'node',
+    // Solid has a build for servers and one for browsers: only what Vite resolves itself gets the one of its environment.
+    server: { deps: { inline: [/solid-js/] } },
     testTimeout: 10_000,
     restoreMocks: true,
   },

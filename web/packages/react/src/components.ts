@@ -1,0 +1,151 @@
+/** The custom elements as components. Properties and events are set in effects, which every React since 18 does alike. */
+
+import type { Client, Presentation } from '@belfry/client';
+import {
+  BelfryAnnouncement,
+  BelfryBell,
+  BelfryConnection,
+  BelfryDoNotDisturb,
+  BelfryInbox,
+  BelfryPushPrompt,
+  BelfrySound,
+  BelfryToasts,
+  type DismissDetail,
+  define,
+  type ElementClass,
+  type OpenDetail,
+  type RenderToast,
+} from '@belfry/elements';
+import {
+  type CSSProperties,
+  createElement,
+  type ForwardRefExoticComponent,
+  forwardRef,
+  type ReactNode,
+  type RefAttributes,
+  useEffect,
+  useImperativeHandle,
+  useRef,
+} from 'react';
+import { useLatest } from './bus.js';
+import { useBelfry } from './provider.js';
+
+/** What happens in an element; `preventDefault()` keeps it from doing what it would do. */
+export interface ElementEvents {
+  /** A toast is about to be shown. */
+  onPresent?: ((event: CustomEvent<Presentation>) => void) | undefined;
+  /** An alert is about to be opened. */
+  onOpen?: ((event: CustomEvent<OpenDetail>) => void) | undefined;
+  /** A toast is gone. */
+  onDismiss?: ((event: CustomEvent<DismissDetail>) => void) | undefined;
+  /** A toast that stands for several was opened: show the inbox. */
+  onInbox?: ((event: CustomEvent<null>) => void) | undefined;
+}
+
+/** What every element takes. Text, numbers and `true` become attributes, anything else a property. */
+export interface ElementProps extends ElementEvents {
+  id?: string | undefined;
+  className?: string | undefined;
+  style?: CSSProperties | undefined;
+  children?: ReactNode;
+  readonly [attribute: `${'aria' | 'data'}-${string}`]: string | undefined;
+}
+
+/** An element as a component. */
+export type ElementComponent<E, P = object> = ForwardRefExoticComponent<P & ElementProps & RefAttributes<E>>;
+
+const EVENTS = [
+  ['belfry-present', 'onPresent'],
+  ['belfry-open', 'onOpen'],
+  ['belfry-dismiss', 'onDismiss'],
+  ['belfry-inbox', 'onInbox'],
+] as const;
+
+function component<E extends HTMLElement, P>(element: ElementClass): ElementComponent<E, P> {
+  // biome-ignore lint/correctness/noComponentHookFactories: called once per element, when this module is read.
+  const Component = forwardRef<E, ElementProps>((props, forwarded) => {
+    const client = useBelfry();
+    const ref = useRef<(E & { client: Client | null }) | null>(null);
+    const latest = useLatest(props);
+    const [attributes, properties] = split(props);
+    useImperativeHandle<E | null, E | null>(forwarded, () => ref.current);
+    useEffect(() => {
+      define(element);
+      const listening = new AbortController();
+      for (const [event, handler] of EVENTS)
+        ref.current?.addEventListener(event, (happened) => latest.current[handler]?.(happened as never), listening);
+      return () => listening.abort();
+    }, [latest]);
+    useEffect(() => {
+      if (ref.current) Object.assign(ref.current, properties, { client });
+    });
+    // An element that another part of the page made known before hydration has changed its own attributes.
+    return createElement(element.tag, { ...attributes, ref, suppressHydrationWarning: true });
+  });
+  Component.displayName = element.tag;
+  return Component as ElementComponent<E, P>;
+}
+
+function split({ className, onPresent, onOpen, onDismiss, onInbox, ...rest }: ElementProps): [object, object] {
+  const attributes: Record<string, unknown> = { class: className };
+  const properties: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(rest)) {
+    if (name === 'children' || name === 'style') attributes[name] = value;
+    else if (typeof value === 'boolean') attributes[name] = value ? '' : undefined;
+    else if (value instanceof Object) properties[name] = value;
+    else attributes[name] = value;
+  }
+  return [attributes, properties];
+}
+
+/** What `<Toasts>` takes. */
+export interface ToastsProps {
+  /** Where they stand, for example `top-end`. Default `bottom-end`. */
+  placement?: string | undefined;
+  /** The key that leads to the newest toast. Default `F8`. */
+  hotkey?: string | undefined;
+  /** They stay until somebody dismisses them. */
+  keep?: boolean | undefined;
+  /** Draws an alert's toast in place of title, text and actions. */
+  renderToast?: RenderToast | undefined;
+}
+
+/** What `<Inbox>` takes. */
+export interface InboxProps {
+  /** Only these kinds, separated by spaces. */
+  kinds?: string | undefined;
+  category?: string | undefined;
+  /** Rows per page. */
+  limit?: number | undefined;
+  /** What it begins with. Default `all`. */
+  filter?: 'all' | 'unread' | undefined;
+}
+
+/** What `<Announcement>` takes. */
+export interface AnnouncementProps {
+  /** The kinds that concern everyone, separated by spaces. Default `system-message`. */
+  kinds?: string | undefined;
+}
+
+/** What `<PushPrompt>` takes. */
+export interface PushPromptProps {
+  /** Also before the first alert was opened. */
+  always?: boolean | undefined;
+}
+
+/** Shows this tab's alerts. */
+export const Toasts: ElementComponent<BelfryToasts, ToastsProps> = component(BelfryToasts);
+/** The unread number, and the inbox behind it. */
+export const Bell: ElementComponent<BelfryBell> = component(BelfryBell);
+/** The list itself, where a page has room for it. */
+export const Inbox: ElementComponent<BelfryInbox, InboxProps> = component(BelfryInbox);
+/** Whether alerts arrive, in a word and a dot. */
+export const ConnectionIndicator: ElementComponent<BelfryConnection> = component(BelfryConnection);
+/** The banner for what concerns everyone. */
+export const Announcement: ElementComponent<BelfryAnnouncement, AnnouncementProps> = component(BelfryAnnouncement);
+/** Quiet for an hour, until tomorrow, or until it is switched off. */
+export const DoNotDisturbSwitch: ElementComponent<BelfryDoNotDisturb> = component(BelfryDoNotDisturb);
+/** The sound, on or off. */
+export const SoundSwitch: ElementComponent<BelfrySound> = component(BelfrySound);
+/** Asks for push when there is a reason to. */
+export const PushPrompt: ElementComponent<BelfryPushPrompt, PushPromptProps> = component(BelfryPushPrompt);

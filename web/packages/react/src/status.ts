@@ -1,0 +1,48 @@
+/** Values of the client as React state. */
+
+import type { Client, Connection, Readable } from '@belfry/client';
+import { useCallback, useEffect, useSyncExternalStore } from 'react';
+import { useBelfry, useProvided } from './provider.js';
+
+// Servers and the first paint say nothing about a connection: signed-out pages must not read "Offline".
+const IDLE: Connection = Object.freeze({
+  state: 'idle',
+  since: 0,
+  isConnected: false,
+  isConnecting: false,
+  attempts: 0,
+  retryAt: null,
+  error: null,
+  role: 'none',
+  transport: null,
+});
+
+/** Reads a value and follows it; `first` is what servers render and what hydration starts from. */
+export function useReadable<T>(readable: Readable<T>, first: T): T {
+  return useSyncExternalStore(
+    useCallback((changed) => readable.subscribe(changed), [readable]),
+    () => readable.get(),
+    () => first,
+  );
+}
+
+/** A value that never changes, where there is nothing to follow yet. */
+export function still<T>(value: T): Readable<T> {
+  return { get: () => value, subscribe: () => () => {} };
+}
+
+/** Keeps the connection open while this is mounted and `on`. */
+export function useHold(client: Client, on: boolean): void {
+  useEffect(() => (on ? client.hold() : undefined), [client, on]);
+}
+
+/** How many alerts are unread: the server's number. */
+export function useUnread(): number {
+  const { client, initial } = useProvided();
+  return useReadable(client.unread, initial?.unread ?? 0);
+}
+
+/** How the connection is. Looking does not connect: `useRealtimeAlerts`, `useWebSocket` and the components do. */
+export function useConnection(): Connection {
+  return useReadable(useBelfry().connection, IDLE);
+}
