@@ -54,7 +54,10 @@ class World {
       this.floor = headsOf(this.server.cursor());
       this.ask();
     }
-    if (out.reset) this.floor = headsOf(out.reset.complete_to);
+    if (out.reset) {
+      this.floor = headsOf(out.reset.complete_to);
+      this.told.length = 0;
+    }
     for (const alert of out.arrived) {
       const last = this.told.findLast((one) => one.stream === alert.stream);
       if (last && alert.seq <= last.seq) throw new Error(`${alert.id} was told twice or out of order`);
@@ -162,7 +165,7 @@ class World {
 
 describe('whatever is lost, doubled, swapped or cut off on the way', () => {
   it.each([null, 4])('the client ends with the server’s state (at most %s missing)', (max) => {
-    for (let seed = 1; seed <= Number(process.env['SEEDS'] ?? 800); seed++) {
+    for (let seed = 1; seed <= 800; seed++) {
       const random = seeded(seed * 7 + (max ?? 0));
       const world = new World(random, max);
       try {
