@@ -64,6 +64,9 @@ export function createClient(options: ClientOptions = {}): Client {
     clock.clearTimeout(timers[name]);
     timers[name] = 0;
   };
+  const cancelAll = () => {
+    for (const name of Object.keys(timers) as (keyof typeof timers)[]) cancel(name);
+  };
 
   const idle: Connection = {
     state: 'idle',
@@ -289,7 +292,7 @@ export function createClient(options: ClientOptions = {}): Client {
     unread.set(Number(count) || 0);
   };
   const clear = () => {
-    for (const name of Object.keys(timers) as (keyof typeof timers)[]) cancel(name);
+    cancelAll();
     const gone = [...inbox.rows.keys()];
     inbox = createInbox();
     for (const id of gone) attention.changed(id, null);
@@ -438,6 +441,7 @@ export function createClient(options: ClientOptions = {}): Client {
     if (!left) return;
     save();
     tabs = null;
+    cancelAll();
     const gone = left.leave();
     link?.stop();
     attention.stop();

@@ -14,7 +14,7 @@ export interface LockEvents {
 }
 
 export interface Locks {
-  /** Holds the lock of this tab and queues for the lead. Throws where there are no locks. */
+  /** Holds the lock of this tab and queues for the lead; `refused` where there are no locks. */
   enter(tab: string): void;
   /** Lets go of the lead and queues again. */
   queue(): void;
@@ -70,7 +70,7 @@ export function createLocks(options: TabsOptions, events: LockEvents): Locks {
 
   return {
     enter(tab) {
-      locks = options.locks ? options.locks() : navigator.locks;
+      locks = options.locks ? options.locks() : globalThis.navigator?.locks;
       life = new AbortController();
       hold(`tab:${tab}`, life.signal, false);
       queue(false);
