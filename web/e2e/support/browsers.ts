@@ -14,7 +14,6 @@ import {
   type Browser as PlaywrightBrowser,
 } from 'playwright-core';
 import puppeteer, { type Page as FirefoxPage, type Browser as PuppeteerBrowser } from 'puppeteer-core';
-import { freePort } from './ports.js';
 import { DEADLINE_MS, until } from './wait.js';
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
@@ -261,31 +260,77 @@ const FIREFOX_PREFS = {
   'alerts.useSystemBackend': false,
 };
 
+/** As much of the driver's connection as is needed. */
+interface Bidi {
+  send(
+    method: string,
+    parameters: object,
+  ): Promise<{
+    result: {
+      contexts?: { context: string; url: string }[];
+      result?: { value?: string };
+      exceptionDetails?: { text: string };
+    };
+  }>;
+}
+
 /** A Firefox process of its own. */
 export class Firefox implements Browser {
   readonly name = 'firefox';
   readonly pid: number;
-  /** Where Marionette listens: for what the page's driver cannot reach. */
-  readonly marionettePort: number;
   readonly #driver: PuppeteerBrowser;
 
-  private constructor(driver: PuppeteerBrowser, marionettePort: number) {
+  private constructor(driver: PuppeteerBrowser) {
     this.pid = driver.process()?.pid ?? 0;
-    this.marionettePort = marionettePort;
     this.#driver = driver;
   }
 
   static async open({ prefs = {} }: FirefoxOptions = {}): Promise<Firefox> {
-    const marionettePort = await freePort();
     const driver = await puppeteer.launch({
       browser: 'firefox',
       executablePath: FIREFOX,
       headless: true,
-      args: ['--marionette', '--remote-allow-system-access', '--width=1280', '--height=800'],
-      extraPrefsFirefox: { ...FIREFOX_PREFS, 'marionette.port': marionettePort, ...prefs },
+      args: ['--remote-allow-system-access', '--width=1280', '--height=800'],
+      extraPrefsFirefox: { ...FIREFOX_PREFS, ...prefs },
       defaultViewport: null,
     });
-    return new Firefox(driver, marionettePort);
+    return new Firefox(driver);
+  }
+
+  /** Runs an expression in Firefox's own window, where it may do what Firefox itself may. Its value has to be JSON. */
+  async inside<T>(expression: string): Promise<T> {
+    // The driver's types leave its connection out.
+    const { connection } = this.#driver as unknown as { connection: Bidi };
+    const { contexts } = (await connection.send('browsingContext.getTree', { 'moz:scope': 'chrome' })).result;
+    const target = { context: contexts?.find(({ url }) => url.endsWith('/browser.xhtml'))?.context };
+    const script = { expression: `JSON.stringify(${expression})`, target, awaitPromise: true };
+    const { result, exceptionDetails } = (await connection.send('script.evaluate', script)).result;
+    if (exceptionDetails) throw new Error(exceptionDetails.text);
+    return JSON.parse(result?.value ?? 'null') as T;
+  }
+
+  /** The process of the tab with this address. */
+  async processOf(url: string): Promise<number> {
+    const tabs = await this.inside<[string, number][]>(`gBrowser.tabs.map(({ linkedBrowser }) =>
+      [linkedBrowser.currentURI.spec, linkedBrowser.browsingContext.currentWindowGlobal?.osPid])`);
+    const [, pid] = tabs.find(([spec]) => spec === url) ?? [];
+    if (pid === undefined) throw new Error(`no tab shows ${url}`);
+    return pid;
+  }
+
+  /** What the notifications on the screen say. */
+  notifications(): Promise<string[]> {
+    return this.inside(
+      `[...Services.wm.getEnumerator('alert:alert')].map(({ document }) => document.documentElement.textContent)`,
+    );
+  }
+
+  /** Clicks a notification, as a person does; `false`: there is none. */
+  clickNotification(): Promise<boolean> {
+    return this.inside(`[...Services.wm.getEnumerator('alert:alert')].slice(0, 1).map(({ document }) => {
+      document.getElementById('alertTextBox').click();
+      return true;
+    })[0] ?? false`);
   }
 
   async tab(url?: string): Promise<FirefoxTab> {
