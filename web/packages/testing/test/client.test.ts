@@ -147,6 +147,19 @@ describe('presenting', () => {
     expect(client.presented.map((one) => one.outcome)).toEqual(['shown', 'shown']);
   });
 
+  it('a listener that presents its event takes it from the presenter, and only that', () => {
+    const client = createTestClient();
+    const shown: unknown[] = [];
+    client.onPresent(({ alert }) => void shown.push(alert?.kind));
+    const stop = client.on('notification:deal', (data: JsonObject) => shown.push(data), { present: true });
+    client.receive('deal-notification', deal);
+    client.receive('deal-notification', deal, { quiet: true });
+    client.receive('system-message', {});
+    stop();
+    client.receive('deal-notification', deal);
+    expect(shown).toEqual([deal, 'system-message', 'deal-notification']);
+  });
+
   it('false declines, a promise waits for shown()', () => {
     const client = createTestClient();
     let answer: false | Promise<void> = false;
