@@ -31,6 +31,7 @@ async function story(seed: number): Promise<void> {
       presenter: random() < 0.8,
       ...version,
     });
+    tab.refuses = random() < 0.1;
     fates.push({ tab, lost: false });
     tab.join();
   };
@@ -137,7 +138,7 @@ async function story(seed: number): Promise<void> {
   expect(presented.length, 'nothing twice').toBe(new Set(presented).size);
   for (const log of server.log.values()) {
     for (const { id } of log) {
-      const witnesses = fates.filter(({ tab }) => tab.arrived.has(id) && (tab.setup.presenter ?? true));
+      const witnesses = fates.filter(({ tab }) => tab.arrived.has(id) && (tab.setup.presenter ?? true) && !tab.refuses);
       if (!witnesses.length || witnesses.some(({ lost }) => lost)) continue;
       expect(presented.includes(id), `${id} was presented`).toBe(true);
     }

@@ -159,8 +159,8 @@ export function createElection(random: () => number, id: () => string): Election
       // A claim begins at nothing: whoever had every frame of the last term misses none of this one.
       const whole = synced && head.is === 'claim' && seat.at === 'queued';
       if (seat.at === 'leading') demote();
-      // But the new leader may know what nobody else heard of.
-      else if (!helloAt) hello();
+      // But the new leader may know what nobody else heard of; and what was asked before its claim it did not answer.
+      else if (!helloAt || head.is === 'claim') hello();
       synced = whole;
       leader = head.from;
       seat.term = head.term;

@@ -143,7 +143,16 @@ export class World {
       ): Promise<unknown> =>
         new Promise((resolve, reject) => {
           const { signal } = options;
-          const request: LockRequest = { process, granted, resolve, reject, signal };
+          const request: LockRequest = {
+            process,
+            granted: (lock) => {
+              signal?.removeEventListener('abort', stop);
+              return granted(lock);
+            },
+            resolve,
+            reject,
+            signal,
+          };
           if (signal?.aborted) return reject(aborted());
           const queue = this.queues.get(name) ?? [];
           this.queues.set(name, queue);
