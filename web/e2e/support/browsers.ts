@@ -230,6 +230,17 @@ export class Chromium implements Browser {
     return tab;
   }
 
+  /** Ids of all its processes, the main one first. */
+  async processes(): Promise<number[]> {
+    const pids = [this.pid];
+    // A process whose parent is one of ours is ours.
+    for (let at = 0; at < pids.length; at++) {
+      const children = await readFile(`/proc/${pids[at]}/task/${pids[at]}/children`, 'utf8').catch(() => '');
+      pids.push(...children.split(' ').filter(Boolean).map(Number));
+    }
+    return pids;
+  }
+
   /** Ids of the processes that run pages. */
   async pageProcesses(): Promise<number[]> {
     const session = await this.#driver.newBrowserCDPSession();

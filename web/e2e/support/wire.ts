@@ -11,6 +11,8 @@ export class Wire {
   accepted = 0;
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
+  /** Connections that nothing passes on any more, while new ones are well. */
+  readonly #stranded = new WeakSet<Socket>();
   #stalled = false;
   #down = false;
 
@@ -39,18 +41,22 @@ export class Wire {
     for (const [from, to] of [pair, [far, near] as const]) {
       // What arrives on a dead cable is lost, and nobody is told.
       from.on('data', (chunk) => {
-        if (!this.#stalled && !to.write(chunk)) from.pause();
+        if (!this.#isDead(near) && !to.write(chunk)) from.pause();
       });
       to.on('drain', () => from.resume());
       from.on('error', () => {});
       from.on('end', () => {
-        if (!this.#stalled) to.end();
+        if (!this.#isDead(near)) to.end();
       });
       from.on('close', () => {
         this.#pairs.delete(pair);
-        if (!this.#stalled) to.destroy();
+        if (!this.#isDead(near)) to.destroy();
       });
     }
+  }
+
+  #isDead(near: Socket): boolean {
+    return this.#stalled || this.#stranded.has(near);
   }
 
   get open(): number {
@@ -60,6 +66,11 @@ export class Wire {
   /** From now on nothing passes, in either direction, and no connection ends. */
   stall(): void {
     this.#stalled = true;
+  }
+
+  /** As after a change of network: what is open now is dead and does not know it, what comes is well. */
+  strand(): void {
+    for (const [near] of this.#pairs) this.#stranded.add(near);
   }
 
   /** Bytes pass again. Those of old connections have a hole, so they end, as they do behind a router that forgot them. */
