@@ -1,16 +1,13 @@
 /** Presents alerts: in one tab of the browser, and no longer than they need attention. */
 
-import type { Browser } from '../browser.js';
+import { attempt, type Browser } from '../browser.js';
 import type { Tabs } from '../tabs/tabs.js';
 import type { AnyAlert, AttentionOptions, Presentation } from '../types.js';
 import type { Attention, AttentionHost } from './attention.js';
-import { startBadge } from './badge.js';
 import { claim, release } from './claims.js';
 import { bidMs, isHushed, isOpen, verdict } from './decide.js';
-import { createRing } from './ring.js';
 import { createSound } from './sound.js';
 import { createStage } from './stage.js';
-import { createSystem } from './system.js';
 
 /** What presenting needs of the browser and of the tabs. */
 export interface AttentionSetup extends AttentionOptions {
@@ -49,11 +46,13 @@ export function createAttention(setup: AttentionSetup, host: AttentionHost): Att
   const { clock } = browser;
   const sound = createSound(setup, host);
   const stage = createStage(setup, host, sound);
-  const system = createSystem(browser);
+  /** Notifications of the system: code that is only loaded where somebody allowed them. */
+  const system = () => attempt(() => Notification.permission) === 'granted' && import('./system.js');
+  let over = new Set<string>();
   /** What was not presented by itself and waits to be summed up. */
   const waiting: Record<Reason, Set<string>> = { away: new Set(), 'do-not-disturb': new Set() };
   const timers = new Map<string, unknown>();
-  let ring: ((id: string) => Promise<boolean>) | undefined;
+  let ring: Promise<(id: string) => Promise<boolean>> | undefined;
   let wasHushed = false;
   let undo: (() => void)[] = [];
 
@@ -77,8 +76,8 @@ export function createAttention(setup: AttentionSetup, host: AttentionHost): Att
     try {
       return await claims.claim(key, clock.now());
     } catch {
-      ring ??= createRing();
-      return ring(key);
+      ring ??= import('./ring.js').then(({ createRing }) => createRing());
+      return (await ring)(key);
     }
   };
   /** What of it still needs attention now; `null`: nothing, or not here. */
@@ -94,8 +93,17 @@ export function createAttention(setup: AttentionSetup, host: AttentionHost): Att
     const alert = open(key);
     if (!alert) return true;
     const unwatched = setup.hidden !== 'none' && !browser.visible() && !setup.presence().visible;
-    if (unwatched && (await system.show(alert, host.user()))) return true;
+    const notified = unwatched && system();
+    if (notified && (await notified.then(({ notify }) => notify(browser, alert, host.user())).catch(() => false))) {
+      return true;
+    }
     return stage.show(key, alert, null);
+  };
+  const sweep = (): void => {
+    const ids = over;
+    over = new Set();
+    const notified = system();
+    if (notified) notified.then(({ unnotify }) => unnotify(browser, ids)).catch(() => {});
   };
   const settle = async (bid: Bid, last: boolean): Promise<void> => {
     if (!due(bid)) return;
@@ -116,6 +124,12 @@ export function createAttention(setup: AttentionSetup, host: AttentionHost): Att
     waiting[reason].clear();
     // Every tab finds the same key: that of the newest one.
     bid({ key: `${reason}/${ids.at(-1)}`, ids, reason, breaksThrough: false });
+  };
+
+  const badge = (wanted: NonNullable<AttentionOptions['badge']>): (() => void) => {
+    const started = import('./badge.js').then(({ startBadge }) => startBadge(wanted, host.unread()));
+    started.catch(host.report);
+    return () => void started.then((end) => end()).catch(() => {});
   };
 
   const doNotDisturbChanged = (): void => {
@@ -143,14 +157,16 @@ export function createAttention(setup: AttentionSetup, host: AttentionHost): Att
     changed(id) {
       if (open(id)) return;
       stage.end(id);
-      system.close(id);
+      // One look for all that a single frame changed.
+      if (!over.size) queueMicrotask(sweep);
+      over.add(id);
     },
     doNotDisturbChanged,
     onPresent: stage.add,
     start() {
       if (undo.length) return;
       undo = [setup.onPresence(stage.witness), sound.start()];
-      if (setup.badge) undo.push(startBadge(setup.badge, host.unread()));
+      if (setup.badge) undo.push(badge(setup.badge));
       doNotDisturbChanged();
     },
     stop() {

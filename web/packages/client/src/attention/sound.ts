@@ -1,9 +1,10 @@
-/** The chime: made by the browser itself, allowed by the first gesture, and switched off per user. */
+/** Whether there is sound: allowed by the first gesture, and switched off per user. */
 
-import { attempt, listen, pageWindow } from '../browser.js';
+import { listen, pageWindow } from '../browser.js';
 import { writable } from '../readable.js';
 import type { Readable, Unsubscribe } from '../types.js';
 import type { AttentionHost } from './attention.js';
+import type { Chime } from './chime.js';
 import type { AttentionSetup } from './presenter.js';
 
 export interface Sound {
@@ -17,59 +18,27 @@ export interface Sound {
   start(): Unsubscribe;
 }
 
-const NOTES = [
-  [660, 0],
-  [880, 0.12],
-] as const;
-
-function chime(context: AudioContext): void {
-  for (const [frequency, after] of NOTES) {
-    const at = context.currentTime + after;
-    const note = context.createOscillator();
-    const volume = context.createGain();
-    note.connect(volume).connect(context.destination);
-    note.frequency.value = frequency;
-    const { gain } = volume;
-    gain.setValueAtTime(0, at);
-    gain.linearRampToValueAtTime(0.1, at + 0.01);
-    gain.exponentialRampToValueAtTime(0.001, at + 0.5);
-    note.start(at);
-    note.stop(at + 0.5);
-  }
-}
-
 /** Makes no sound and listens to nothing before `start`. */
 export function createSound({ sound = true, browser }: AttentionSetup, host: AttentionHost): Sound {
   const { storage } = browser;
   const state = writable({ enabled: !!sound, blocked: !!sound }, host.report);
-  let context: AudioContext | undefined;
-  let element: HTMLAudioElement | undefined;
+  let chime: Promise<Chime> | undefined;
 
   const key = (): string => `belfry/sound/${host.user()}`;
-  const change = (part: { enabled?: boolean; blocked?: boolean }): void => {
+  const change = (enabled: boolean, blocked: boolean): void => {
     const old = state.get();
-    const next = { ...old, ...part };
-    if (next.enabled !== old.enabled || next.blocked !== old.blocked) state.set(next);
+    if (enabled !== old.enabled || blocked !== old.blocked) state.set({ enabled, blocked });
   };
-  const load = (): void => change({ enabled: !!sound && storage.getItem(key()) !== 'off' });
-  const settle = (): void => change({ blocked: context?.state !== 'running' });
-  /** In a gesture. Nobody waits for `resume`: there are browsers in which it never ends. */
-  const unlock = (): void => {
-    if (sound !== true) change({ blocked: false });
-    if (sound !== true || !state.get().enabled || context?.state === 'running') return;
-    context ??= attempt(() => new AudioContext());
-    if (!context) return;
-    context.onstatechange = settle;
-    context.resume().catch(() => {});
-    settle();
+  const load = (): void => change(!!sound && storage.getItem(key()) !== 'off', state.get().blocked);
+  const unlock = async (): Promise<void> => {
+    if (!state.get().enabled || !state.get().blocked) return;
+    chime ??= import('./chime.js').then(({ createChime }) =>
+      createChime(sound, (blocked) => change(state.get().enabled, blocked)),
+    );
+    (await chime).unlock();
   };
-  const play = (): void => {
-    if (typeof sound === 'function') sound();
-    else if (typeof sound === 'string') {
-      element ??= new Audio(sound);
-      element.play().catch(() => change({ blocked: true }));
-    } else if (context) chime(context);
-  };
+  const play = (): void => void chime?.then((chime) => chime.play()).catch(host.report);
+  const unlocked = (): void => void unlock().catch(host.report);
 
   return {
     state,
@@ -77,7 +46,7 @@ export function createSound({ sound = true, browser }: AttentionSetup, host: Att
       storage.setItem(key(), on ? 'on' : 'off');
       load();
       if (!on) return;
-      unlock();
+      unlocked();
       play();
     },
     load,
@@ -87,7 +56,7 @@ export function createSound({ sound = true, browser }: AttentionSetup, host: Att
     start() {
       load();
       const undo = [
-        listen(pageWindow(), ['pointerdown', 'pointerup', 'keydown'], unlock),
+        listen(pageWindow(), ['pointerdown', 'pointerup', 'keydown'], unlocked),
         listen(pageWindow(), ['storage'], load),
       ];
       return () => {

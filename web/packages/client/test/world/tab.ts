@@ -235,6 +235,7 @@ export class Tab {
       adopt: (state) => {
         const cursor = (state?.inbox as { cursor: number } | undefined)?.cursor ?? null;
         this.adopted.push(cursor);
+        if (state) this.states.push(state.connection);
         if (cursor !== null) this.cursor = Math.max(this.cursor, cursor);
         else {
           world.task(this.process, 'rest', 10, () => {

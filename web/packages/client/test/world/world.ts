@@ -24,6 +24,8 @@ interface Task {
 /** One process of the browser: what it has to do waits while it cannot run. */
 export class Process {
   readonly tasks: Task[] = [];
+  /** When the last task of each source is due: none overtakes it. */
+  readonly latest = new Map<string, number>();
   dead = false;
   /** Hung, stopped or frozen. */
   held = false;
@@ -76,7 +78,9 @@ export class World {
   /** Something for a process to do, not before `ms` from now. What has one source stays in order. */
   task(process: Process, source: string, ms: number, run: () => void): Task {
     this.#order += 1;
-    const task = { at: this.now + Math.max(0, ms), order: this.#order, source, run };
+    const at = Math.max(this.now + Math.max(0, ms), process.latest.get(source) ?? 0);
+    if (!/timers|chaos/.test(source)) process.latest.set(source, at);
+    const task = { at, order: this.#order, source, run };
     if (!process.dead) process.tasks.push(task);
     return task;
   }
