@@ -13,16 +13,10 @@ const NEWEST = 5;
 const styles = `
 :host{display:block}
 [part~=announcement]{display:grid;grid-template-columns:auto minmax(0,1fr) auto;align-items:center;gap:10px;padding:8px max(12px,env(safe-area-inset-right)) 8px max(16px,env(safe-area-inset-left));background:color-mix(in srgb,var(--_tone) 10%,var(--_surface));color:var(--_text);border-block-end:1px solid color-mix(in srgb,var(--_tone) 24%,transparent)}
-[data-severity]{--_tone:var(--_accent)}
-[data-severity=warning]{--_tone:var(--_warning)}
-[data-severity=critical]{--_tone:var(--_critical)}
-.icon{color:var(--_tone)}
+section>.icon{color:var(--_tone)}
 [part=words]{overflow-wrap:anywhere}
 [part=title]{font-weight:600;margin-inline-end:.5em}
-a[part=title]{text-decoration:underline;text-underline-offset:3px}
-[part=close]{display:grid;place-items:center;inline-size:28px;block-size:28px;border-radius:7px}
-[part=close]:hover{background:color-mix(in srgb,var(--_text) 8%,transparent)}
-[part=close] .icon{color:var(--_soft)}`;
+a[part=title]{text-decoration:underline;text-underline-offset:3px}`;
 
 /** The banner for `system-message`, or for the kinds of the attribute `kinds`. */
 export class BelfryAnnouncement extends BelfryElement {
@@ -77,7 +71,7 @@ export class BelfryAnnouncement extends BelfryElement {
         'button',
         {
           part: 'close',
-          type: 'button',
+          class: 'tool',
           'aria-label': this.say('dismiss'),
           // Read is read on every device; in the inbox it can still be found.
           click: () => quietly(client.markRead(alert)),

@@ -18,7 +18,7 @@ async function begin(): Promise<Client> {
   const { lang } = document.documentElement;
   const strings = await translations(lang || navigator.language);
   if (strings) setStrings(strings.strings, strings.lang);
-  defineBelfryElements();
+  defineBelfryElements().catch(() => {});
   const made = document.querySelector<BelfryClient>(`${BelfryClient.tag}:not([name])`)?.client;
   if (made) return made;
   const own = findClient() ?? plain();

@@ -1,18 +1,15 @@
 /** `<belfry-bell>`: how many are unread, and the inbox behind it. */
 
 import type { Client } from '@belfry/client';
-import { BelfryDoNotDisturb, untilWords } from './do-not-disturb.js';
-import { h, set } from './dom.js';
-import { BelfryElement, type ElementClass } from './element.js';
+import { h, type Props, set } from './dom.js';
+import { BelfryElement, PageElement } from './element.js';
 import { bell, icon, moon } from './icons.js';
-import { BelfryInbox } from './inbox/inbox.js';
-import { BelfrySound } from './sound.js';
+import { defineLater } from './later.js';
+import { untilWords } from './time.js';
 import { bellWords } from './words.js';
 
 /** What does not fit into a badge. */
 const BADGE_MAX = 99;
-const GAP = 8;
-const WIDTH = 420;
 
 /** Parts of the inbox that can be styled through the bell. */
 const INBOX_PARTS =
@@ -28,69 +25,70 @@ const styles = `
 @keyframes bump{40%{scale:1.25}}
 [part=crescent]{position:absolute;inset-block-end:3px;inset-inline-end:3px;padding:1px;border-radius:50%;background:var(--_surface);color:var(--_text)}
 [part=crescent] .icon{inline-size:12px;block-size:12px;stroke-width:1.8}
-[part=panel]{position:fixed;z-index:var(--belfry-z,2147483000);flex-direction:column;inset:auto 8px 8px;inline-size:auto;block-size:min(640px,85dvh);max-block-size:none;margin:0;padding:0;border:1px solid var(--_line);border-radius:calc(var(--_radius) + 2px);background:var(--_surface);color:var(--_text);box-shadow:var(--_shadow);overflow:hidden}
+[part=panel]{position:fixed;z-index:var(--belfry-z,2147483000);flex-direction:column;inset:auto;inset-block-end:8px;inset-inline-end:8px;inline-size:min(420px,100vw - 16px);block-size:min(640px,85dvh);margin:0;padding:0;border:1px solid var(--_line);border-radius:calc(var(--_radius) + 2px);background:var(--_surface);color:var(--_text);box-shadow:var(--_shadow);overflow:hidden}
 [part=panel]:focus-visible{outline:0}
 [part=panel].open{display:flex}
 [part=panel]:not(.open){display:none}
-@media (min-width:520px){[part=panel]{inset:var(--_top) auto auto var(--_left);inline-size:${WIDTH}px;max-inline-size:calc(100vw - 16px);block-size:auto;max-block-size:min(640px,var(--_room))}}
+@supports (position-area:block-end){@media (min-width:520px){[part=button]{anchor-name:--belfry-bell}[part=panel]{position-anchor:--belfry-bell;position-area:self-block-end span-self-inline-start;position-try:most-block-size flip-block;inset:auto;margin-block:8px;block-size:auto;max-block-size:min(640px,100% - 16px)}}}
 belfry-inbox{flex:1;border:0;border-radius:0}
 [part=settings]{padding:4px 16px;border-block-start:1px solid var(--_line)}
 @media (forced-colors:active){[part=badge]{border:1px solid}}`;
 
+/** Popovers close by themselves: at a click elsewhere, at Escape, at the gesture for back. */
+const native = 'showPopover' in PageElement.prototype;
+
 /** The bell. */
 export class BelfryBell extends BelfryElement {
   static override readonly tag: string = 'belfry-bell';
-  static readonly uses: readonly ElementClass[] = [BelfryInbox, BelfryDoNotDisturb, BelfrySound];
 
   readonly #badge = h('span', { part: 'badge', 'aria-hidden': 'true' });
   readonly #crescent = h('span', { part: 'crescent' }, icon(moon));
-  readonly #panel = h('div', { part: 'panel', id: 'panel', role: 'dialog', tabindex: -1 });
+  readonly #panel = h('div', { part: 'panel', id: 'panel', role: 'dialog', tabindex: -1, autofocus: true });
   readonly #button = h(
     'button',
-    { part: 'button', type: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', 'aria-controls': 'panel' },
+    { part: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', 'aria-controls': 'panel' },
     icon(bell),
     this.#crescent,
     this.#badge,
   );
   #client: Client | null = null;
-  /** For the time it is on the page: a window that changes its size moves the panel. */
-  #open: AbortController | null = null;
+  #open = false;
   #unread = 0;
 
   constructor() {
     super(bellWords, styles);
     const panel = this.#panel;
-    panel.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape' || event.defaultPrevented) return;
-      event.preventDefault();
-      event.stopPropagation();
-      this.hide();
-    });
-    if ('popover' in panel) {
+    // Somebody is about to open it, perhaps for the first time.
+    for (const hint of ['pointerenter', 'focus']) this.#button.addEventListener(hint, load);
+    if (native) {
       set(panel, { popover: 'auto' });
-      // The browser then knows whose popover it is, and the click that closes it does not open it again.
+      // The browser then knows whose popover it is: the click that closes it does not open it again.
       this.#button.popoverTargetElement = panel;
       panel.addEventListener('beforetoggle', (event) => this.#toggled((event as ToggleEvent).newState === 'open'));
-      panel.addEventListener('toggle', (event) => (event as ToggleEvent).newState === 'open' && panel.focus());
-    } else this.#button.addEventListener('click', () => (this.#open ? this.hide() : this.reveal()));
+      return;
+    }
+    this.#button.addEventListener('click', () => this.#toggle(!this.#open));
+    panel.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') this.hide();
+    });
   }
 
   /** Opens the inbox. */
   reveal(): void {
-    if (this.#open || !this.#client) return;
-    if ('popover' in this.#panel && this.#panel.popover) this.#panel.showPopover();
-    else {
-      this.#toggled(true);
-      this.#panel.focus();
-    }
+    if (this.#client) this.#toggle(true);
   }
 
   /** Closes the inbox; the focus goes back to the bell. */
   hide(): void {
-    if (!this.#open) return;
-    if ('popover' in this.#panel && this.#panel.popover) this.#panel.hidePopover();
-    else this.#toggled(false);
-    this.#button.focus({ preventScroll: true });
+    this.#toggle(false);
+  }
+
+  #toggle(opens: boolean): void {
+    if (native) this.#panel.togglePopover(opens);
+    else if (opens !== this.#open) {
+      this.#toggled(opens);
+      (opens ? this.#panel : this.#button).focus();
+    }
   }
 
   protected override start(client: Client, signal: AbortSignal): void {
@@ -121,7 +119,7 @@ export class BelfryBell extends BelfryElement {
   #draw(client: Client): void {
     const n = client.unread.get();
     const quiet = client.doNotDisturb.get();
-    const time = quiet.active ? untilWords(quiet, Date.now(), this.locale) : '';
+    const time = quiet.active ? untilWords(quiet.until, Date.now(), this.locale) : '';
     const words = [
       this.say('notifications'),
       n > 0 && this.say('unread', { n }),
@@ -148,45 +146,24 @@ export class BelfryBell extends BelfryElement {
   }
 
   #toggled(opens: boolean): void {
-    if (opens === (this.#open !== null)) return;
+    this.#open = opens;
+    load();
     set(this.#button, { 'aria-expanded': opens });
     this.#panel.classList.toggle('open', opens);
-    this.#open?.abort();
-    this.#open = opens ? new AbortController() : null;
-    if (!this.#open) {
-      this.#panel.replaceChildren();
-      return;
-    }
-    const part = (tag: string, props: { readonly [name: string]: unknown } = {}): HTMLElement => {
-      const element = Object.assign(document.createElement(tag), { client: this.client });
-      set(element, props);
-      return element;
-    };
-    this.#panel.append(
-      part(BelfryInbox.tag, { part: 'inbox', exportparts: INBOX_PARTS }),
-      h('div', { part: 'settings' }, part(BelfryDoNotDisturb.tag), part(BelfrySound.tag)),
+    const { client } = this;
+    const part = (tag: string, props: Props = {}): HTMLElement => Object.assign(h(tag as 'div', props), { client });
+    this.#panel.replaceChildren(
+      ...(opens
+        ? [
+            part('belfry-inbox', { part: 'inbox', exportparts: INBOX_PARTS }),
+            h('div', { part: 'settings' }, part('belfry-do-not-disturb'), part('belfry-sound')),
+          ]
+        : []),
     );
-    this.#place();
-    const place = (): void => this.#place();
-    const { signal } = this.#open;
-    addEventListener('resize', place, { signal });
-    addEventListener('scroll', place, { signal, capture: true, passive: true });
   }
+}
 
-  /** Under the bell where there is room, else above it; its end at the bell's end, and never outside the window. */
-  #place(): void {
-    const { top, bottom, left, right } = this.#button.getBoundingClientRect();
-    const width = Math.min(WIDTH, innerWidth - 2 * GAP);
-    const wish = getComputedStyle(this).direction === 'rtl' ? left : right - width;
-    const x = Math.max(GAP, Math.min(wish, innerWidth - width - GAP));
-    const above = top > innerHeight - bottom && innerHeight - bottom < 400;
-    const room = Math.round(above ? top - 2 * GAP : innerHeight - bottom - 2 * GAP);
-    const { style } = this.#panel;
-    style.setProperty('--_left', `${Math.round(x)}px`);
-    style.setProperty('--_room', `${room}px`);
-    style.setProperty(
-      '--_top',
-      above ? `${Math.round(top - GAP - Math.min(640, room))}px` : `${Math.round(bottom + GAP)}px`,
-    );
-  }
+/** Without a connection the panel stays empty, and the next try loads it. */
+function load(): void {
+  defineLater().catch(() => {});
 }

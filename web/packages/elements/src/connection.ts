@@ -78,7 +78,7 @@ export class BelfryConnection extends BelfryElement {
     this.#face = 'none';
     const text = h('span', { part: 'text' });
     const reason = h('span', { part: 'reason' });
-    const retry = h('button', { part: 'retry', type: 'button', click: () => client.retryNow() }, this.say('tryNow'));
+    const retry = h('button', { part: 'retry', click: () => client.retryNow() }, this.say('tryNow'));
     const dot = h('span', { part: 'dot', 'aria-hidden': 'true' });
     const status = h('span', {}, text, ' ', reason);
     const all = h('span', { part: 'connection' }, dot, status, retry);

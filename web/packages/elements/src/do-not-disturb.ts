@@ -1,17 +1,15 @@
 /** `<belfry-do-not-disturb>`: quiet for an hour, until tomorrow, or until somebody says otherwise. */
 
 import type { Client, DoNotDisturb } from '@belfry/client';
-import { type Child, h } from './dom.js';
+import { type Child, focusIn, h } from './dom.js';
 import { BelfryElement } from './element.js';
 import { icon, moon } from './icons.js';
 import { quietly } from './opening.js';
 import { switchStyles } from './sound.js';
-import { hour, tomorrow } from './time.js';
+import { tomorrow, untilWords } from './time.js';
 import { quietWords } from './words.js';
 
 const HOUR_MS = 3_600_000;
-/** Farther away than this nobody means an hour of a day. */
-const FAR_MS = 7 * 24 * HOUR_MS;
 
 const styles = `
 [part=choices]{display:flex;flex-wrap:wrap;gap:4px}
@@ -19,12 +17,6 @@ const styles = `
 [part=choice]:hover{color:var(--_text);background:var(--_sunk)}
 [part=until]{color:var(--_soft);font-size:.93em}
 @media (forced-colors:active){[part=choice]{border:1px solid}}`;
-
-/** When quiet ends, in words: "Until 08:00". Empty where it does not end by itself. */
-export function untilWords({ until }: DoNotDisturb, now: number, locale: string): string {
-  const at = until === null ? Number.NaN : Date.parse(until);
-  return at - now < FAR_MS ? hour(at, now, locale) : '';
-}
 
 /** The switch for do-not-disturb. */
 export class BelfryDoNotDisturb extends BelfryElement {
@@ -36,7 +28,7 @@ export class BelfryDoNotDisturb extends BelfryElement {
 
   protected override start(client: Client, signal: AbortSignal): void {
     this.follow(client.doNotDisturb, signal, (state) => {
-      const focused = this.root.activeElement !== null;
+      const focused = focusIn(this.root) !== null;
       this.#draw(client, state);
       if (focused) this.root.querySelector('button')?.focus();
     });
@@ -44,12 +36,8 @@ export class BelfryDoNotDisturb extends BelfryElement {
 
   #draw(client: Client, state: DoNotDisturb): void {
     const choose = (until: () => Date | 'on' | 'off', ...label: Child[]): HTMLElement =>
-      h(
-        'button',
-        { part: 'choice', type: 'button', click: () => quietly(client.setDoNotDisturb({ until: until() })) },
-        ...label,
-      );
-    const time = untilWords(state, Date.now(), this.locale);
+      h('button', { part: 'choice', click: () => quietly(client.setDoNotDisturb({ until: until() })) }, ...label);
+    const time = untilWords(state.until, Date.now(), this.locale);
     const choices = state.active
       ? [choose(() => 'off', this.say('turnOff'))]
       : [

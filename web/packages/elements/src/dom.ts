@@ -41,6 +41,15 @@ export function sync(parent: Element, nodes: readonly Element[]): void {
   });
 }
 
+/** What has the focus in a root. There is a DOM for tests that throws while the focus is in another root. */
+export function focusIn(root: ShadowRoot | null | undefined): Element | null {
+  try {
+    return root?.activeElement ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** Tells whoever listens, through shadow roots; `false`: somebody took it over. */
 export function emit(from: EventTarget, name: string, detail: unknown): boolean {
   return from.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true }));

@@ -1,6 +1,6 @@
 /**
- * Toasts, bell, inbox and what else a person sees, as custom elements. Importing them does nothing: `defineBelfryElements()` makes
- * all of them known, `define(BelfryToasts)` one.
+ * Toasts, bell and what else a page shows at once, as custom elements. Importing does nothing: `defineBelfryElements()`
+ * makes all tags known, `define(BelfryToasts)` one. Inbox and settings are entries of their own, loaded when needed.
  */
 
 import type { Presentation } from '@belfry/client';
@@ -8,28 +8,24 @@ import { BelfryAnnouncement } from './announcement.js';
 import { BelfryBell } from './bell.js';
 import { BelfryClient, type ReadyDetail } from './client-element.js';
 import { BelfryConnection } from './connection.js';
-import { BelfryDoNotDisturb } from './do-not-disturb.js';
+import type { BelfryDoNotDisturb } from './do-not-disturb.js';
 import { define, type ElementClass } from './element.js';
-import { BelfryInbox } from './inbox/inbox.js';
+import type { BelfryInbox } from './inbox/inbox.js';
+import { defineLater } from './later.js';
 import type { OpenDetail } from './opening.js';
-import { BelfryPushPrompt } from './push-prompt.js';
-import { BelfrySound } from './sound.js';
+import type { BelfryPreferences } from './preferences.js';
+import type { BelfryPushPrompt } from './push-prompt.js';
+import type { BelfrySound } from './sound.js';
 import type { BelfryToastRegion } from './toasts/region.js';
 import { BelfryToasts, type DismissDetail, type RenderToast } from './toasts/toasts.js';
 
-/** Makes all tags known to the page. On a server, and the second time, it does nothing. */
-export function defineBelfryElements(): void {
-  define(
-    BelfryToasts,
-    BelfryBell,
-    BelfryInbox,
-    BelfryConnection,
-    BelfryDoNotDisturb,
-    BelfrySound,
-    BelfryPushPrompt,
-    BelfryAnnouncement,
-    BelfryClient,
-  );
+/**
+ * Makes all tags known to the page: those here at once, inbox and settings as soon as they are loaded, which is what the
+ * promise waits for. On a server, and the second time, it does nothing.
+ */
+export async function defineBelfryElements(): Promise<void> {
+  define(BelfryToasts, BelfryBell, BelfryConnection, BelfryAnnouncement, BelfryClient);
+  if (globalThis.customElements) await defineLater();
 }
 
 export { setClient } from './clients.js';
@@ -39,10 +35,6 @@ export {
   BelfryBell,
   BelfryClient,
   BelfryConnection,
-  BelfryDoNotDisturb,
-  BelfryInbox,
-  BelfryPushPrompt,
-  BelfrySound,
   BelfryToasts,
   type DismissDetail,
   define,
@@ -60,6 +52,7 @@ declare global {
     'belfry-connection': BelfryConnection;
     'belfry-do-not-disturb': BelfryDoNotDisturb;
     'belfry-inbox': BelfryInbox;
+    'belfry-preferences': BelfryPreferences;
     'belfry-push-prompt': BelfryPushPrompt;
     'belfry-sound': BelfrySound;
     'belfry-toast-region': BelfryToastRegion;

@@ -30,7 +30,7 @@ export function control(
   ...children: readonly Child[]
 ): HTMLElement {
   const url = href(link);
-  return url ? h('a', { href: url, ...props }, ...children) : h('button', { type: 'button', ...props }, ...children);
+  return url ? h('a', { href: url, ...props }, ...children) : h('button', props, ...children);
 }
 
 /**

@@ -1,10 +1,9 @@
 /**
- * `<belfry-preferences>`: which categories may reach a person by push and by e-mail, and at what hours not. An entry of
- * its own, for it is needed on one page: `define(BelfryPreferences)`.
+ * `<belfry-preferences>`: which categories may reach a person by push and by e-mail, and at what hours not.
  */
 
 import type { Client, DoNotDisturb } from '@belfry/client';
-import { h } from './dom.js';
+import { focusIn, h } from './dom.js';
 import { BelfryElement } from './element.js';
 import { close, icon } from './icons.js';
 import { preferenceWords } from './words.js';
@@ -35,9 +34,8 @@ input[type=checkbox]{inline-size:18px;block-size:18px;accent-color:var(--_accent
 [part=day][aria-pressed=true]{background:var(--_accent);color:var(--_on-accent);box-shadow:none}
 label{display:inline-flex;align-items:center;gap:6px;font-size:.93em;color:var(--_soft)}
 input[type=time]{font:inherit;color:var(--_text);min-block-size:30px;padding:0 6px;border:1px solid var(--_line);border-radius:7px;background:var(--_surface)}
-[part=remove]{display:grid;place-items:center;inline-size:28px;block-size:28px;border-radius:7px;color:var(--_faint)}
 [part=add]{min-block-size:30px;margin-block-start:8px;padding:0 12px;border-radius:7px;font-weight:500;box-shadow:inset 0 0 0 1px var(--_line)}
-[part=add]:hover,[part=remove]:hover{background:var(--_sunk);color:var(--_text)}
+[part=add]:hover{background:var(--_sunk);color:var(--_text)}
 [part=note]{color:var(--_critical);font-size:.93em}
 @media (forced-colors:active){[part=day][aria-pressed=true]{outline:2px solid Highlight}[part=add],[part=day]{border:1px solid}}`;
 
@@ -60,7 +58,7 @@ export class BelfryPreferences extends BelfryElement {
     this.show(table, h('h3', { part: 'heading' }, this.say('quietHours')), hours, this.#note);
     // What was at hand before the redraw is at hand afterwards.
     const redraw = (into: HTMLElement, draw: () => Node[]): void => {
-      const name = this.root.activeElement?.getAttribute('data-key');
+      const name = focusIn(this.root)?.getAttribute('data-key');
       into.replaceChildren(...draw());
       if (name) into.querySelector<HTMLElement>(`[data-key="${CSS.escape(name)}"]`)?.focus();
     };
@@ -118,7 +116,7 @@ export class BelfryPreferences extends BelfryElement {
     );
     const add = h(
       'button',
-      { part: 'add', type: 'button', 'data-key': 'add', click: () => put([...schedule, NIGHT]) },
+      { part: 'add', 'data-key': 'add', click: () => put([...schedule, NIGHT]) },
       this.say('add'),
     );
     return [...rows, add];
@@ -133,7 +131,6 @@ export class BelfryPreferences extends BelfryElement {
         'button',
         {
           part: 'day',
-          type: 'button',
           'data-key': `${at}/${day}`,
           'aria-pressed': on,
           // Hours on no day would be none: those are removed, not emptied.
@@ -155,7 +152,7 @@ export class BelfryPreferences extends BelfryElement {
     };
     const remove = h(
       'button',
-      { part: 'remove', type: 'button', 'aria-label': this.say('remove'), click: () => change(null) },
+      { part: 'remove', class: 'tool', 'aria-label': this.say('remove'), click: () => change(null) },
       icon(close),
     );
     return h(
@@ -178,11 +175,5 @@ export class BelfryPreferences extends BelfryElement {
         undo?.();
       },
     );
-  }
-}
-
-declare global {
-  interface HTMLElementTagNameMap {
-    'belfry-preferences': BelfryPreferences;
   }
 }

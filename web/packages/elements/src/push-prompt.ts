@@ -70,7 +70,7 @@ export class BelfryPushPrompt extends BelfryElement {
       return;
     }
     const button = (part: string, word: Word, click: () => void): HTMLElement =>
-      h('button', { part, type: 'button', click }, this.say(word));
+      h('button', { part, click }, this.say(word));
     const able = state === 'off' || state === 'other-user';
     this.show(
       h(

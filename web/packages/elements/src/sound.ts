@@ -33,7 +33,7 @@ export class BelfrySound extends BelfryElement {
     const hint = h('span', { part: 'hint', role: 'status' });
     const button = h(
       'button',
-      { part: 'setting', type: 'button', role: 'switch', click: () => client.setSound(!client.sound.get().enabled) },
+      { part: 'setting', role: 'switch', click: () => client.setSound(!client.sound.get().enabled) },
       icon(sound),
       h('span', { part: 'label' }, this.say('sound')),
       h('span', { part: 'knob' }),

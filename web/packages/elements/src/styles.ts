@@ -29,21 +29,26 @@ a{color:inherit;text-decoration:none}
 :focus-visible{outline:2px solid var(--_accent);outline-offset:2px;border-radius:6px}
 .icon{display:block;flex:none;inline-size:16px;block-size:16px;fill:none;stroke:currentColor;stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}
 .sr{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+[data-severity]{--_tone:var(--_accent)}
+[data-severity=warning]{--_tone:var(--_warning)}
+[data-severity=critical]{--_tone:var(--_critical)}
+.tool{display:grid;place-items:center;inline-size:28px;block-size:28px;border-radius:7px;color:var(--_faint)}
+.tool:hover{background:color-mix(in srgb,currentColor 12%,transparent);color:var(--_text)}
 @media (prefers-reduced-motion:reduce){*,::before,::after{animation:none!important;transition:none!important}}`;
 
 /** An alert's mark, words and buttons: alike in toast and inbox. */
 export const alertStyles: string = `
 [part=mark]{display:grid;place-items:center;inline-size:28px;block-size:28px;border-radius:8px;color:var(--_tone);background:color-mix(in srgb,var(--_tone) 12%,transparent)}
 [part=mark] img{inline-size:100%;block-size:100%;object-fit:cover;border-radius:inherit}
-[data-severity]{--_tone:var(--_accent)}
-[data-severity=warning]{--_tone:var(--_warning)}
-[data-severity=critical]{--_tone:var(--_critical)}
 [part=title],[part=body]{overflow-wrap:anywhere;text-align:-webkit-match-parent;text-align:match-parent}
+[part=title]{display:block}
+[part=title]::after{content:'';position:absolute;inset:0;border-radius:inherit}
+[part=title]:focus-visible{outline:0}
+[part=title]:focus-visible::after{outline:2px solid var(--_accent);outline-offset:var(--_offset,-2px);border-radius:6px}
+[part=body]{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:var(--_lines,2);overflow:hidden;font-size:.93em}
 [part=actions]{position:relative;display:flex;flex-wrap:wrap;gap:6px;margin-block-start:8px}
 .action{display:inline-grid;place-items:center;min-block-size:28px;padding:0 10px;border-radius:7px;font-size:.93em;font-weight:500;box-shadow:inset 0 0 0 1px var(--_line);background:var(--_surface);color:var(--_text)}
 .action:hover{background:var(--_sunk)}
-.tool{display:grid;place-items:center;inline-size:28px;block-size:28px;border-radius:7px;color:var(--_faint)}
-.tool:hover{background:color-mix(in srgb,var(--_text) 8%,transparent);color:var(--_text)}
 @media (forced-colors:active){[part=mark],.action{border:1px solid}}`;
 
 /** One sheet for all elements that share its text. */

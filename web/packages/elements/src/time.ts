@@ -30,6 +30,12 @@ export function hour(at: number, now: number, locale: string): string {
   return new Date(at).toLocaleTimeString(locale, { ...far, hour: '2-digit', minute: '2-digit' });
 }
 
+/** When quiet ends, in words: "08:00". Empty where nobody means an hour of a day. */
+export function untilWords(until: string | null, now: number, locale: string): string {
+  const at = until === null ? Number.NaN : Date.parse(until);
+  return at - now < 7 * DAY ? hour(at, now, locale) : '';
+}
+
 /** Tomorrow at eight, when most people want to hear of things again. */
 export function tomorrow(now: number): Date {
   const at = new Date(now);

@@ -67,7 +67,7 @@ export const inboxWords: Words<
   emptyHint: 'New alerts appear here as they happen.',
   emptyUnread: 'Nothing unread',
   loading: 'Loading…',
-  failed: 'Your notifications could not be loaded.',
+  failed: 'That could not be loaded.',
   tryAgain: 'Try again',
   notSaved: 'That could not be saved.',
   readOnly: 'You are offline. Changes have to wait.',
@@ -141,7 +141,7 @@ export const announcementWords: Words<'announcement' | 'dismiss'> = {
 export const preferenceWords: Words<
   'failed' | 'notSaved' | 'push' | 'email' | 'everythingElse' | 'quietHours' | 'from' | 'to' | 'add' | 'remove'
 > = {
-  failed: 'Your notifications could not be loaded.',
+  failed: 'That could not be loaded.',
   notSaved: 'That could not be saved.',
   push: 'Push',
   email: 'E-mail',

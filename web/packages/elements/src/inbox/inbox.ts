@@ -2,7 +2,7 @@
 
 import type { AnyAlert, Client, Connection, Filter, List } from '@belfry/client';
 import { readOnly } from '../connection.js';
-import { h, set, sync } from '../dom.js';
+import { focusIn, h, set, sync } from '../dom.js';
 import { BelfryElement } from '../element.js';
 import { bell, checks, icon, marks } from '../icons.js';
 import { type Action, open, quietly } from '../opening.js';
@@ -46,7 +46,7 @@ export class BelfryInbox extends BelfryElement {
   readonly #note = h('div', { part: 'note', role: 'status' });
   readonly #pages = h('div', { part: 'list' });
   readonly #state = h('div');
-  readonly #more = h('button', { part: 'more', type: 'button', click: () => quietly(this.#list?.loadMore() ?? done) });
+  readonly #more = h('button', { part: 'more', click: () => quietly(this.#list?.loadMore() ?? done) });
   readonly #scroll = h('div', { part: 'scroll' }, this.#pages, this.#state, this.#more);
   #filters: readonly HTMLElement[] = [];
   #markAll: HTMLElement = this.#more;
@@ -115,7 +115,7 @@ export class BelfryInbox extends BelfryElement {
     };
     this.#say(
       h('span', {}, `${this.say('archived')}: `, h('bdi', {}, alert.title)),
-      h('button', { part: 'undo', type: 'button', click: undo }, this.say('undo')),
+      h('button', { part: 'undo', click: undo }, this.say('undo')),
     );
     this.#save(client.archive(alert));
   }
@@ -144,11 +144,7 @@ export class BelfryInbox extends BelfryElement {
 
   #frame(): void {
     const filter = (unread: boolean): HTMLElement =>
-      h(
-        'button',
-        { part: 'filter', type: 'button', click: () => this.#choose(unread) },
-        this.say(unread ? 'unreadOnly' : 'all'),
-      );
+      h('button', { part: 'filter', click: () => this.#choose(unread) }, this.say(unread ? 'unreadOnly' : 'all'));
     this.#filters = [filter(false), filter(true)];
     const all = this.say('markAllRead');
     this.#markAll = h(
@@ -156,7 +152,6 @@ export class BelfryInbox extends BelfryElement {
       {
         part: 'mark-all',
         class: 'tool',
-        type: 'button',
         title: all,
         'aria-label': all,
         click: () => this.#markAllRead(),
@@ -229,7 +224,7 @@ export class BelfryInbox extends BelfryElement {
   #draw(): void {
     if (!this.#list) return;
     const alerts = this.#list.items.get().filter(({ state }) => !state.archived);
-    const focused = this.root.activeElement;
+    const focused = focusIn(this.root);
     const at = alerts.findIndex(({ id }) => id === this.#current);
     const before = [...this.#rows.keys()].indexOf(this.#current);
     this.#rows = this.#rebuild(alerts);
@@ -297,7 +292,7 @@ export class BelfryInbox extends BelfryElement {
 
   #stateOf(status: 'loading' | 'ready' | 'error', empty: boolean): Node[] {
     if (status === 'error') {
-      const retry = h('button', { part: 'retry', type: 'button', click: () => quietly(this.#list?.refresh() ?? done) });
+      const retry = h('button', { part: 'retry', click: () => quietly(this.#list?.refresh() ?? done) });
       retry.textContent = this.say('tryAgain');
       return [h('div', { part: 'error', role: 'alert' }, icon(marks.warning), h('b', {}, this.say('failed')), retry)];
     }

@@ -101,7 +101,6 @@ function tool(alert: AnyAlert, host: RowHost, lines: string, word: Word, act: ()
     {
       part: `tool-${word}`,
       class: 'tool',
-      type: 'button',
       title: words,
       'aria-label': `${words}: ${alert.title}`,
       click: () => host.frozen ?? act(),

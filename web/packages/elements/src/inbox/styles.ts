@@ -1,7 +1,7 @@
 /** How the inbox looks. */
 export const inboxStyles: string = `
 :host{display:flex;flex-direction:column;min-block-size:0;background:var(--_surface);color:var(--_text);border:1px solid var(--_line);border-radius:var(--_radius);overflow:hidden;container-type:inline-size}
-[part=head]{display:flex;flex-wrap:wrap;align-items:center;gap:6px 8px;min-block-size:48px;padding:8px 8px 8px 16px;padding-inline:16px 8px;border-block-end:1px solid var(--_line)}
+[part=head]{display:flex;flex-wrap:wrap;align-items:center;gap:6px 8px;min-block-size:48px;padding:8px;padding-inline-start:16px;border-block-end:1px solid var(--_line)}
 [part=heading]{font-size:1em;font-weight:600}
 [part=count]{padding:0 7px;border-radius:99px;font-size:.86em;font-weight:600;font-variant-numeric:tabular-nums;color:var(--_accent);background:color-mix(in srgb,var(--_accent) 12%,transparent)}
 [part=filters]{display:flex;gap:2px;margin-inline-start:auto;padding:2px;border-radius:8px;background:var(--_sunk)}
@@ -21,12 +21,9 @@ ul{padding:0;list-style:none}
 li+li::before{content:'';position:absolute;inset-block-start:0;inset-inline:56px 0;border-block-start:1px solid color-mix(in srgb,var(--_line) 70%,transparent)}
 [part=content]{grid-row:span 2;min-inline-size:0}
 [part~=read]>[part=mark]{opacity:.7}
-[part=title]{display:block;color:var(--_soft)}
+[part=title]{color:var(--_soft)}
 [part~=unread] [part=title]{font-weight:600;color:var(--_text)}
-[part=title]::after{content:'';position:absolute;inset:0}
-[part=title]:focus-visible{outline:0}
-[part=title]:focus-visible::after{outline:2px solid var(--_accent);outline-offset:-2px;border-radius:6px}
-[part=body]{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2;overflow:hidden;font-size:.93em;color:var(--_faint)}
+[part=body]{color:var(--_faint)}
 [part~=unread] [part=body]{color:var(--_soft)}
 [part=facts]{display:flex;flex-wrap:wrap;align-items:center;gap:2px 6px;margin-block-start:3px;font-size:.86em;color:var(--_faint)}
 [part=subject]{padding:0 7px;border-radius:99px;color:var(--_soft);background:color-mix(in srgb,var(--_text) 7%,transparent)}

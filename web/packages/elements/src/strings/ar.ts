@@ -51,7 +51,7 @@ export const ar: Strings = {
   emptyHint: 'تظهر التنبيهات الجديدة هنا فور حدوثها.',
   emptyUnread: 'لا شيء غير مقروء',
   loading: 'جارٍ التحميل…',
-  failed: 'تعذر تحميل إشعاراتك.',
+  failed: 'تعذر التحميل.',
   tryAgain: 'إعادة المحاولة',
   notSaved: 'تعذر الحفظ.',
   readOnly: 'أنت غير متصل. التغييرات ستنتظر.',

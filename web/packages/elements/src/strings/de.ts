@@ -26,7 +26,7 @@ export const de: Strings = {
   emptyHint: 'Neue Meldungen erscheinen hier sofort.',
   emptyUnread: 'Nichts Ungelesenes',
   loading: 'Wird geladen …',
-  failed: 'Die Benachrichtigungen konnten nicht geladen werden.',
+  failed: 'Das konnte nicht geladen werden.',
   tryAgain: 'Noch einmal versuchen',
   notSaved: 'Das konnte nicht gespeichert werden.',
   readOnly: 'Sie sind offline. Änderungen müssen warten.',

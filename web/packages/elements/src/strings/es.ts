@@ -26,7 +26,7 @@ export const es: Strings = {
   emptyHint: 'Las alertas nuevas aparecen aquí al momento.',
   emptyUnread: 'Nada sin leer',
   loading: 'Cargando…',
-  failed: 'No se pudieron cargar sus notificaciones.',
+  failed: 'No se pudo cargar.',
   tryAgain: 'Reintentar',
   notSaved: 'No se pudo guardar.',
   readOnly: 'Está sin conexión. Los cambios tendrán que esperar.',

@@ -26,7 +26,7 @@ export const fr: Strings = {
   emptyHint: 'Les nouvelles alertes apparaissent ici aussitôt.',
   emptyUnread: 'Rien de non lu',
   loading: 'Chargement…',
-  failed: 'Vos notifications n’ont pas pu être chargées.',
+  failed: 'Le chargement a échoué.',
   tryAgain: 'Réessayer',
   notSaved: 'L’enregistrement a échoué.',
   readOnly: 'Vous êtes hors ligne. Les modifications devront attendre.',

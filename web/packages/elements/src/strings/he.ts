@@ -34,7 +34,7 @@ export const he: Strings = {
   emptyHint: 'התראות חדשות מופיעות כאן מיד.',
   emptyUnread: 'אין מה שלא נקרא',
   loading: 'בטעינה…',
-  failed: 'לא ניתן היה לטעון את ההתראות.',
+  failed: 'לא ניתן היה לטעון.',
   tryAgain: 'ניסיון נוסף',
   notSaved: 'לא ניתן היה לשמור.',
   readOnly: 'אין חיבור. שינויים ייאלצו להמתין.',

@@ -31,11 +31,7 @@ export function card(parts: CardParts): HTMLElement {
     { part: `toast ${severity}`, 'data-severity': severity, 'aria-label': title },
     h('span', { part: 'mark' }, image ? h('img', { src: image, alt: '' }) : icon(marks[severity])),
     h('div', { part: 'content' }, ...(parts.custom ? [parts.custom] : words(parts))),
-    h(
-      'button',
-      { part: 'close', class: 'tool', type: 'button', 'aria-label': parts.dismissWord, click: parts.dismiss },
-      icon(close),
-    ),
+    h('button', { part: 'close', class: 'tool', 'aria-label': parts.dismissWord, click: parts.dismiss }, icon(close)),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import type { AnyAlert, Client, Presentation } from '@belfry/client';
 import { watchAttention } from '../attended.js';
-import { emit, set } from '../dom.js';
+import { emit, focusIn, set } from '../dom.js';
 import { BelfryElement, type ElementClass } from '../element.js';
 import { type Action, open, quietly } from '../opening.js';
 import { toastWords } from '../words.js';
@@ -37,7 +37,7 @@ interface Toast {
 export class BelfryToasts extends BelfryElement {
   static override readonly tag: string = 'belfry-toasts';
   static readonly uses: readonly ElementClass[] = [BelfryToastRegion];
-  static override readonly observedAttributes: readonly string[] = ['client', 'placement'];
+  static override readonly observedAttributes: readonly string[] = ['client', 'lang', 'placement', 'hotkey'];
   /** An application's own content for an alert's toast. */
   renderToast: RenderToast | null = null;
 
@@ -244,7 +244,7 @@ export class BelfryToasts extends BelfryElement {
   #tick(): void {
     this.#region?.settle();
     // Somebody reads it, or nobody is there: time stands still.
-    const held = this.#hovered || this.#region?.shadowRoot?.activeElement || !this.#attended();
+    const held = this.#hovered || focusIn(this.#region?.shadowRoot) || !this.#attended();
     if (!this.#attended()) return;
     for (const toast of [...this.#toasts]) {
       const before = toast.readMs;
@@ -262,7 +262,7 @@ export class BelfryToasts extends BelfryElement {
   #dismiss(toast: Toast, reason: DismissDetail['reason'], byKeyboard: boolean): void {
     if (!this.#toasts.includes(toast)) return;
     const at = this.#toasts.indexOf(toast);
-    const held = toast.node.contains(this.#region?.shadowRoot?.activeElement ?? null);
+    const held = toast.node.contains(focusIn(this.#region?.shadowRoot));
     this.#remove(toast);
     for (const presentation of toast.shown) {
       presentation.dismissed(reason);
