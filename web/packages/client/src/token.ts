@@ -19,8 +19,11 @@ export interface Tokens {
   close: Unsubscribe;
 }
 
-/** `name` separates applications and servers of one origin; it is asked for with the first token. */
-export function createTokens(options: ClientOptions, name: () => string): Tokens {
+/**
+ * `name` separates applications, servers and people of one origin. `null`: the person is not known yet, so nothing is
+ * shared: a token that another tab got may be somebody else's.
+ */
+export function createTokens(options: ClientOptions, name: () => string | null): Tokens {
   const { token: give, refresh } = options;
   let last: string | null | undefined;
   let generation = 0;
@@ -30,14 +33,15 @@ export function createTokens(options: ClientOptions, name: () => string): Tokens
   // Counts what other tabs got: one that came while we waited for the lock is as good as our own.
   let heard = 0;
   const openChannel = (): BroadcastChannel | undefined => {
-    if (channel === null) channel = attempt(() => new BroadcastChannel(`${name()}/token`));
+    const shared = name();
+    if (channel === null && shared !== null) channel = attempt(() => new BroadcastChannel(`${shared}/token`));
     if (channel) {
       channel.onmessage = ({ data }: MessageEvent<{ token: string | null }>) => {
         heard++;
         if (give) last = data.token;
       };
     }
-    return channel;
+    return channel ?? undefined;
   };
 
   const fetchOne = async (reason: Reason, before: number): Promise<boolean> => {
@@ -79,6 +83,9 @@ export function createTokens(options: ClientOptions, name: () => string): Tokens
     flight = null;
     abort.abort();
     abort = new AbortController();
+    // The next person's has another name.
+    channel?.close();
+    channel = null;
   };
 
   return {
@@ -94,9 +101,6 @@ export function createTokens(options: ClientOptions, name: () => string): Tokens
       return last ?? null;
     },
     forget,
-    close() {
-      forget();
-      channel?.close();
-    },
+    close: forget,
   };
 }
