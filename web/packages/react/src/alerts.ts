@@ -1,11 +1,12 @@
 /** The one hook that most pages need. */
 
-import type { AnyAlert, BelfryError, Client, Connection, Kind, List, Presentation, Readable } from '@belfry/client';
+import type { AnyAlert, BelfryError, Client, Connection, Kind, Presentation } from '@belfry/client';
+import { type AlertActions, alertActions, createAlertsList } from '@belfry/client/bindings';
 import { builtInToasts } from '@belfry/elements/lazy';
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo } from 'react';
 import { useLatest } from './bus.js';
 import { useProvided } from './provider.js';
-import { still, useConnection, useHold, useReadable, useUnread } from './status.js';
+import { useConnection, useHold, useReadable, useUnread } from './status.js';
 
 export interface RealtimeAlertsOptions {
   /** Only these kinds in `alerts`; missing: all. Toasts are for every kind. */
@@ -20,9 +21,7 @@ export interface RealtimeAlertsOptions {
   sound?: boolean | undefined;
 }
 
-type Actions = Pick<Client, 'markSeen' | 'markRead' | 'markUnread' | 'archive'>;
-
-export interface RealtimeAlerts extends Actions {
+export interface RealtimeAlerts extends AlertActions {
   /** Newest first. */
   readonly alerts: readonly AnyAlert[];
   /** The server's number, of all kinds. */
@@ -36,67 +35,25 @@ export interface RealtimeAlerts extends Actions {
 
 /** Connects while mounted and enabled, shows each new alert once, and gives the list. */
 export function useRealtimeAlerts(options: RealtimeAlertsOptions = {}): RealtimeAlerts {
-  const { enabled = true, toast = 'built-in', sound } = options;
-  const { client } = useProvided();
+  const { kinds, limit, enabled = true, toast = 'built-in', sound } = options;
+  const { client, initial } = useProvided();
   const connection = useConnection();
+  const unread = useUnread();
+  // An array literal is a new one at each render; its names are what counts.
+  const names = kinds?.join();
+  const list = useMemo(() => {
+    const filter = { ...(names && { kinds: names.split(',') as Kind[] }), ...(limit && { limit }) };
+    return createAlertsList(client, filter, initial?.alerts);
+  }, [client, initial, names, limit]);
+  const { alerts, hasMore, error } = useReadable(list, list.rendered);
   useHold(client, enabled);
+  useEffect(() => (enabled ? list.open() : undefined), [list, enabled]);
   useToaster(client, enabled && toast);
   useEffect(() => {
     if (sound !== undefined) client.setSound(sound);
   }, [client, sound]);
-  const { error, ...list } = useList({ ...options, enabled });
-  const actions = useMemo(() => actionsOf(client), [client]);
-  return { ...list, ...actions, unread: useUnread(), connection, error: error ?? connection.error };
-}
-
-function actionsOf(client: Client): Actions {
-  return {
-    markSeen: (target) => client.markSeen(target),
-    markRead: (target) => client.markRead(target),
-    markUnread: (target) => client.markUnread(target),
-    archive: (target) => client.archive(target),
-  };
-}
-
-const LOADING: List['status'] = still('loading');
-const NO_MORE: Readable<boolean> = still(false);
-const NO_ERROR: Readable<BelfryError | null> = still(null);
-
-/** A list of its own while mounted: what it pages in stays, whatever other parts of the page show. */
-function useList({
-  kinds,
-  limit,
-  enabled,
-}: RealtimeAlertsOptions): Omit<RealtimeAlerts, keyof Actions | 'unread' | 'connection'> {
-  const { client, initial } = useProvided();
-  const [list, setList] = useState<List | null>(null);
-  // An array literal is a new one at each render; its names are what counts.
-  const names = kinds?.join();
-  useEffect(() => {
-    if (!enabled) return;
-    const opened = client.list({
-      ...(names !== undefined && { kinds: names.split(',') as Kind[] }),
-      ...(limit && { limit }),
-    });
-    setList(opened);
-    return () => {
-      setList(null);
-      opened.dispose();
-    };
-  }, [client, names, limit, enabled]);
-  const rendered = useMemo(() => {
-    const rows = initial?.alerts?.filter((alert) => names === undefined || names.split(',').includes(alert.kind));
-    return still<readonly AnyAlert[]>(rows?.slice(0, limit) ?? []);
-  }, [initial, names, limit]);
-  const items = useReadable(list?.items ?? rendered, rendered.get());
-  const status = useReadable(list?.status ?? LOADING, 'loading');
-  return {
-    // What the server rendered stands until the first page is here.
-    alerts: status === 'ready' || items.length > 0 ? items : rendered.get(),
-    hasMore: useReadable(list?.hasMore ?? NO_MORE, false),
-    error: useReadable(list?.error ?? NO_ERROR, null),
-    loadMore: async (n) => list?.loadMore(n) ?? { done: true },
-  };
+  const actions = useMemo(() => ({ ...alertActions(client), loadMore: list.loadMore }), [client, list]);
+  return { alerts, unread, hasMore, connection, error: error ?? connection.error, ...actions };
 }
 
 function useToaster(client: Client, toast: RealtimeAlertsOptions['toast']): void {

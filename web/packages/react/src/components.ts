@@ -5,10 +5,6 @@ import {
   BelfryAnnouncement,
   BelfryBell,
   BelfryConnection,
-  BelfryDoNotDisturb,
-  BelfryInbox,
-  BelfryPushPrompt,
-  BelfrySound,
   BelfryToasts,
   type DismissDetail,
   define,
@@ -16,6 +12,8 @@ import {
   type OpenDetail,
   type RenderToast,
 } from '@belfry/elements';
+import { BelfryInbox } from '@belfry/elements/inbox';
+import { BelfryDoNotDisturb, BelfryPushPrompt, BelfrySound } from '@belfry/elements/settings';
 import {
   type CSSProperties,
   createElement,
@@ -42,7 +40,7 @@ export interface ElementEvents {
   onInbox?: ((event: CustomEvent<null>) => void) | undefined;
 }
 
-/** What every element takes. Text, numbers and `true` become attributes, anything else a property. */
+/** What every element takes.  */
 export interface ElementProps extends ElementEvents {
   id?: string | undefined;
   className?: string | undefined;
@@ -54,49 +52,37 @@ export interface ElementProps extends ElementEvents {
 /** An element as a component. */
 export type ElementComponent<E, P = object> = ForwardRefExoticComponent<P & ElementProps & RefAttributes<E>>;
 
-const EVENTS = [
-  ['belfry-present', 'onPresent'],
-  ['belfry-open', 'onOpen'],
-  ['belfry-dismiss', 'onDismiss'],
-  ['belfry-inbox', 'onInbox'],
-] as const;
+const EVENTS = ['Present', 'Open', 'Dismiss', 'Inbox'] as const;
 
 function component<E extends HTMLElement, P>(element: ElementClass): ElementComponent<E, P> {
   // biome-ignore lint/correctness/noComponentHookFactories: called once per element, when this module is read.
-  const Component = forwardRef<E, ElementProps>((props, forwarded) => {
+  const Component = forwardRef<E, Props>((props, forwarded) => {
     const client = useBelfry();
     const ref = useRef<(E & { client: Client | null }) | null>(null);
     const latest = useLatest(props);
-    const [attributes, properties] = split(props);
+    const { className, keep, always, renderToast, onPresent, onOpen, onDismiss, onInbox, ...rest } = props;
     useImperativeHandle<E | null, E | null>(forwarded, () => ref.current);
     useEffect(() => {
       define(element);
       const listening = new AbortController();
-      for (const [event, handler] of EVENTS)
-        ref.current?.addEventListener(event, (happened) => latest.current[handler]?.(happened as never), listening);
+      for (const name of EVENTS) {
+        const tell = (event: Event): void => latest.current[`on${name}`]?.(event as never);
+        ref.current?.addEventListener(`belfry-${name.toLowerCase()}`, tell, listening);
+      }
       return () => listening.abort();
     }, [latest]);
     useEffect(() => {
-      if (ref.current) Object.assign(ref.current, properties, { client });
-    });
+      if (ref.current) Object.assign(ref.current, renderToast && { renderToast }, { client });
+    }, [client, renderToast]);
     // An element that another part of the page made known before hydration has changed its own attributes.
-    return createElement(element.tag, { ...attributes, ref, suppressHydrationWarning: true });
+    const attributes = { class: className, keep: keep ? '' : undefined, always: always ? '' : undefined };
+    return createElement(element.tag, { ...rest, ...attributes, ref, suppressHydrationWarning: true });
   });
   Component.displayName = element.tag;
-  return Component as ElementComponent<E, P>;
+  return Component as unknown as ElementComponent<E, P>;
 }
 
-function split({ className, onPresent, onOpen, onDismiss, onInbox, ...rest }: ElementProps): [object, object] {
-  const attributes: Record<string, unknown> = { class: className };
-  const properties: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(rest)) {
-    if (name === 'children' || name === 'style') attributes[name] = value;
-    else if (typeof value === 'boolean') attributes[name] = value ? '' : undefined;
-    else if (value instanceof Object) properties[name] = value;
-    else attributes[name] = value;
-  }
-  return [attributes, properties];
-}
+type Props = ElementProps & ToastsProps & PushPromptProps;
 
 /** What `<Toasts>` takes. */
 export interface ToastsProps {

@@ -2,7 +2,7 @@
 
 /** Belfry for React 18 and newer: hooks and components. What they do is done by the client; here it becomes React. */
 
-export type { UseWebSocketOptions } from '@belfry/client/compat';
+export type { UseWebSocketOptions } from '@belfry/client/bindings';
 export { type RealtimeAlerts, type RealtimeAlertsOptions, useRealtimeAlerts } from './alerts.js';
 export { type EventBusOptions, useEventBus } from './bus.js';
 export {

@@ -1,7 +1,7 @@
 /** Which client a part of the page talks to. */
 
 import { type Client, type ClientOptions, createClient, type Snapshot } from '@belfry/client';
-import { defaultClient } from '@belfry/client/compat';
+import { defaultClient } from '@belfry/client/bindings';
 import {
   type Context,
   createContext,
@@ -9,6 +9,7 @@ import {
   type ReactNode,
   useContext,
   useEffect,
+  useMemo,
   useRef,
   useState,
 } from 'react';
@@ -27,10 +28,11 @@ export interface BelfryProviderProps {
 
 interface Provided {
   readonly client: Client;
-  readonly initial: Snapshot | undefined;
+  readonly initial?: Snapshot | undefined;
 }
 
-const BelfryContext: Context<Provided | null> = createContext<Provided | null>(null);
+/** Missing above: the default client counts. */
+export const BelfryContext: Context<Provided | null> = createContext<Provided | null>(null);
 
 /** Gives its children one client. */
 export function BelfryProvider(props: BelfryProviderProps): ReactNode {
@@ -38,8 +40,8 @@ export function BelfryProvider(props: BelfryProviderProps): ReactNode {
   // Making a client has no side effect, so a render that is thrown away costs nothing and there is nothing to dispose.
   const [own] = useState(() => given ?? createClient({ ...options, ...(user !== undefined && { user }), initial }));
   const client = given ?? own;
-  const [provided, setProvided] = useState<Provided>({ client, initial });
-  if (provided.client !== client) setProvided({ client, initial });
+  const [first] = useState(initial);
+  const provided = useMemo(() => ({ client, initial: first }), [client, first]);
 
   const told = useRef(given ? undefined : user);
   useEffect(() => {
@@ -58,10 +60,5 @@ export function useBelfry(): Client {
 
 /** The client together with what the server rendered. */
 export function useProvided(): Provided {
-  return useContext(BelfryContext) ?? { client: defaultClient(), initial: undefined };
-}
-
-/** Whether a provider is above. */
-export function useIsProvided(): boolean {
-  return useContext(BelfryContext) !== null;
+  return useContext(BelfryContext) ?? { client: defaultClient() };
 }

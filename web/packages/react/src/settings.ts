@@ -1,12 +1,10 @@
 /** What a person chooses: quiet, sound, push, and which alerts come by which way. */
 
 import type { Client, DoNotDisturb, PushState } from '@belfry/client';
+import { unheld } from '@belfry/client/bindings';
 import { useEffect, useMemo } from 'react';
 import { useBelfry } from './provider.js';
 import { useReadable } from './status.js';
-
-const AWAKE: DoNotDisturb = Object.freeze({ active: false, until: null, schedule: [], timeZone: null });
-const SOUND = Object.freeze({ enabled: true, blocked: true });
 
 export interface DoNotDisturbControls extends DoNotDisturb {
   set: Client['setDoNotDisturb'];
@@ -15,7 +13,7 @@ export interface DoNotDisturbControls extends DoNotDisturb {
 /** Whether it is quiet, until when, and how to change that. */
 export function useDoNotDisturb(): DoNotDisturbControls {
   const client = useBelfry();
-  const value = useReadable(client.doNotDisturb, AWAKE);
+  const value = useReadable(client.doNotDisturb, unheld.doNotDisturb);
   return useMemo(() => ({ ...value, set: (change) => client.setDoNotDisturb(change) }), [client, value]);
 }
 
@@ -29,7 +27,7 @@ export interface SoundControls {
 /** The sound switch. */
 export function useSound(): SoundControls {
   const client = useBelfry();
-  const value = useReadable(client.sound, SOUND);
+  const value = useReadable(client.sound, unheld.sound);
   return useMemo(() => ({ ...value, set: (on) => client.setSound(on) }), [client, value]);
 }
 

@@ -1,21 +1,9 @@
 /** Values of the client as React state. */
 
 import type { Client, Connection, Readable } from '@belfry/client';
+import { unheld } from '@belfry/client/bindings';
 import { useCallback, useEffect, useSyncExternalStore } from 'react';
 import { useBelfry, useProvided } from './provider.js';
-
-// Servers and the first paint say nothing about a connection: signed-out pages must not read "Offline".
-const IDLE: Connection = Object.freeze({
-  state: 'idle',
-  since: 0,
-  isConnected: false,
-  isConnecting: false,
-  attempts: 0,
-  retryAt: null,
-  error: null,
-  role: 'none',
-  transport: null,
-});
 
 /** Reads a value and follows it; `first` is what servers render and what hydration starts from. */
 export function useReadable<T>(readable: Readable<T>, first: T): T {
@@ -24,11 +12,6 @@ export function useReadable<T>(readable: Readable<T>, first: T): T {
     () => readable.get(),
     () => first,
   );
-}
-
-/** A value that never changes, where there is nothing to follow yet. */
-export function still<T>(value: T): Readable<T> {
-  return { get: () => value, subscribe: () => () => {} };
 }
 
 /** Keeps the connection open while this is mounted and `on`. */
@@ -44,5 +27,5 @@ export function useUnread(): number {
 
 /** How the connection is. Looking does not connect: `useRealtimeAlerts`, `useWebSocket` and the components do. */
 export function useConnection(): Connection {
-  return useReadable(useBelfry().connection, IDLE);
+  return useReadable(useBelfry().connection, unheld.connection);
 }

@@ -1,8 +1,9 @@
 /** The one primitive that most pages need. */
 
-import type { AnyAlert, BelfryError, Client, Connection, Kind, List, Presentation, Readable } from '@belfry/client';
+import type { AnyAlert, BelfryError, Connection, Kind, Presentation } from '@belfry/client';
+import { type AlertActions, type AlertsView, alertActions, createAlertsList } from '@belfry/client/bindings';
 import { builtInToasts } from '@belfry/elements/lazy';
-import { type Accessor, createEffect, createMemo, createSignal, onCleanup } from 'solid-js';
+import { type Accessor, createEffect, createMemo, onCleanup } from 'solid-js';
 import { useProvided } from './provider.js';
 import { access, follow, type MaybeAccessor, useConnection, useHold, useUnread } from './status.js';
 
@@ -19,9 +20,7 @@ export interface RealtimeAlertsOptions {
   sound?: MaybeAccessor<boolean>;
 }
 
-type Actions = Pick<Client, 'markSeen' | 'markRead' | 'markUnread' | 'archive'>;
-
-export interface RealtimeAlerts extends Actions {
+export interface RealtimeAlerts extends AlertActions {
   /** Newest first. */
   readonly alerts: Accessor<readonly AnyAlert[]>;
   /** The server's number, of all kinds. */
@@ -35,79 +34,35 @@ export interface RealtimeAlerts extends Actions {
 
 /** Connects while the owner lives and it is enabled, shows each new alert once, and gives the list. */
 export function useRealtimeAlerts(options: RealtimeAlertsOptions = {}): RealtimeAlerts {
-  const { client } = useProvided();
+  const { client, initial } = useProvided();
+  const { limit, toast = 'built-in' } = options;
   // A memo: what `enabled` is made of may change without the answer changing, and that must not reconnect.
   const enabled = createMemo(() => access(options.enabled ?? true));
   const connection = useConnection();
   useHold(client, enabled);
+  const list = createMemo(() => {
+    const kinds = access(options.kinds);
+    return createAlertsList(client, { ...(kinds && { kinds }), ...(limit && { limit }) }, initial?.alerts);
+  });
+  const views = createMemo(() => follow(list(), list().rendered));
+  const view = (): AlertsView => views()();
   createEffect(() => {
-    if (enabled()) onCleanup(present(client, options.toast ?? 'built-in'));
+    if (enabled()) onCleanup(list().open());
+  });
+  createEffect(() => {
+    if (enabled() && toast) onCleanup(toast === 'built-in' ? builtInToasts(client) : client.onPresent(toast));
   });
   createEffect(() => {
     const sound = access(options.sound);
     if (sound !== undefined) client.setSound(sound);
   });
-  const list = useList(options, enabled);
   return {
-    ...list,
+    alerts: () => view().alerts,
+    hasMore: () => view().hasMore,
     unread: useUnread(),
     connection,
-    error: () => list.error() ?? connection().error,
-    markSeen: (target) => client.markSeen(target),
-    markRead: (target) => client.markRead(target),
-    markUnread: (target) => client.markUnread(target),
-    archive: (target) => client.archive(target),
+    error: () => view().error ?? connection().error,
+    loadMore: (n) => list().loadMore(n),
+    ...alertActions(client),
   };
-}
-
-type ListPart = Omit<RealtimeAlerts, keyof Actions | 'unread' | 'connection'>;
-
-/** A list of its own: what it pages in stays, whatever other parts of the page show. */
-function useList(options: RealtimeAlertsOptions, enabled: Accessor<boolean>): ListPart {
-  const { client, initial } = useProvided();
-  const { limit } = options;
-  const kinds = (): readonly Kind[] | undefined => access(options.kinds);
-  const [list, setList] = createSignal<List | null>(null);
-  createEffect(() => {
-    if (!enabled()) return;
-    const only = kinds();
-    const opened = client.list({ ...(only && { kinds: only }), ...(limit && { limit }) });
-    setList(opened);
-    onCleanup(() => {
-      setList(null);
-      opened.dispose();
-    });
-  });
-  const rendered = (): readonly AnyAlert[] =>
-    (initial?.alerts ?? []).filter((alert) => kinds()?.includes(alert.kind) ?? true).slice(0, limit);
-  const read = <T>(pick: (list: List) => Readable<T>, otherwise: () => T): Accessor<T> => {
-    const now = createMemo(() => {
-      const opened = list();
-      return opened ? follow(pick(opened), otherwise()) : otherwise;
-    });
-    return () => now()();
-  };
-  const items = read((opened) => opened.items, rendered);
-  const status = read<'loading' | 'ready' | 'error'>(
-    (opened) => opened.status,
-    () => 'loading',
-  );
-  return {
-    // What the server rendered stands until the first page is here.
-    alerts: () => (status() === 'ready' || items().length > 0 ? items() : rendered()),
-    hasMore: read(
-      (opened) => opened.hasMore,
-      () => false,
-    ),
-    error: read<BelfryError | null>(
-      (opened) => opened.error,
-      () => null,
-    ),
-    loadMore: async (n) => list()?.loadMore(n) ?? { done: true },
-  };
-}
-
-function present(client: Client, toast: NonNullable<RealtimeAlertsOptions['toast']>): () => void {
-  if (toast === 'built-in') return builtInToasts(client);
-  return toast ? client.onPresent(toast) : () => {};
 }

@@ -5,10 +5,6 @@ import {
   BelfryAnnouncement,
   BelfryBell,
   BelfryConnection,
-  BelfryDoNotDisturb,
-  BelfryInbox,
-  BelfryPushPrompt,
-  BelfrySound,
   BelfryToasts,
   type DismissDetail,
   define,
@@ -16,6 +12,8 @@ import {
   type OpenDetail,
   type RenderToast,
 } from '@belfry/elements';
+import { BelfryInbox } from '@belfry/elements/inbox';
+import { BelfryDoNotDisturb, BelfryPushPrompt, BelfrySound } from '@belfry/elements/settings';
 import { type Component, createComponent, type JSX, type Ref } from 'solid-js';
 import { Dynamic } from 'solid-js/web';
 import { useBelfry } from './provider.js';
@@ -42,20 +40,12 @@ export interface ElementProps<E extends HTMLElement = HTMLElement> extends Eleme
   readonly [attribute: `${'aria' | 'data'}-${string}`]: string | undefined;
 }
 
-// How Solid is told what a name is: event, property, or an attribute that is there or not. All others are attributes.
-const KINDS: Readonly<Record<string, string>> = {
-  onPresent: 'on:belfry-present',
-  onOpen: 'on:belfry-open',
-  onDismiss: 'on:belfry-dismiss',
-  onInbox: 'on:belfry-inbox',
-  renderToast: 'prop:renderToast',
-  keep: 'bool:keep',
-  always: 'bool:always',
-  ref: 'ref',
-  class: 'class',
-  style: 'style',
-  children: 'children',
-};
+/** How Solid is told what a name is: an event, a property, or an attribute. */
+function nameOf(name: string): string {
+  if (/^on[A-Z]/.test(name)) return `on:belfry-${name.slice(2).toLowerCase()}`;
+  if (/^(ref|class|style|children)$/.test(name)) return name;
+  return `${name === 'renderToast' ? 'prop' : 'attr'}:${name}`;
+}
 
 /** An element as a component. */
 export type ElementComponent<E extends HTMLElement, P = object> = Component<P & ElementProps<E>>;
@@ -65,9 +55,12 @@ function component<E extends HTMLElement, P extends object>(element: ElementClas
     define(element);
     const given: Record<string, unknown> = { component: element.tag, 'prop:client': useBelfry() };
     for (const name of Object.keys(props)) {
-      // Read where it is used, so that it is followed.
-      const get = (): unknown => Reflect.get(props, name);
-      Object.defineProperty(given, KINDS[name] ?? `attr:${name}`, { get, enumerable: true });
+      // Read where it is used, so that it is followed. An attribute that is `true` is there, one that is `false` is not.
+      const get = (): unknown => {
+        const value: unknown = Reflect.get(props, name);
+        return value === true ? '' : value === false ? undefined : value;
+      };
+      Object.defineProperty(given, nameOf(name), { get, enumerable: true });
     }
     return createComponent(Dynamic, given as { component: string });
   };

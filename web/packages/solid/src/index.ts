@@ -1,6 +1,6 @@
 /** Belfry for Solid 1.9: primitives and components. What they do is done by the client; here it becomes signals. */
 
-export type { UseWebSocketOptions } from '@belfry/client/compat';
+export type { UseWebSocketOptions } from '@belfry/client/bindings';
 export { type RealtimeAlerts, type RealtimeAlertsOptions, useRealtimeAlerts } from './alerts.js';
 export { type EventBusOptions, useEventBus } from './bus.js';
 export {

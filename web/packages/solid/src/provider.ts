@@ -1,8 +1,8 @@
 /** Which client a part of the page talks to. */
 
 import { type Client, type ClientOptions, createClient, type Snapshot } from '@belfry/client';
-import { defaultClient } from '@belfry/client/compat';
-import { type Context, createComponent, createContext, createEffect, type JSX, on, useContext } from 'solid-js';
+import { defaultClient } from '@belfry/client/bindings';
+import { type Context, createComponent, createContext, createEffect, type JSX, useContext } from 'solid-js';
 
 export interface BelfryProviderProps {
   /** A client of your own; missing: the provider makes one. Read once. */
@@ -18,24 +18,24 @@ export interface BelfryProviderProps {
 
 interface Provided {
   readonly client: Client;
-  readonly initial: Snapshot | undefined;
+  readonly initial?: Snapshot | undefined;
 }
 
-const BelfryContext: Context<Provided | undefined> = createContext<Provided>();
+/** Missing above: the default client counts. */
+export const BelfryContext: Context<Provided | undefined> = createContext<Provided>();
 
 /** Gives its children one client. */
 export function BelfryProvider(props: BelfryProviderProps): JSX.Element {
   const { client: given, options, user, initial } = props;
   // Making a client has no side effect, so there is nothing to dispose: the holds of its children are all it has.
   const client = given ?? createClient({ ...options, ...(user !== undefined && { user }), initial });
-  createEffect(
-    on(
-      () => props.user,
-      (now, before = given ? undefined : user) => {
-        if (now !== undefined && now !== before) void client.identify(now);
-        return now;
-      },
-    ),
+  createEffect<typeof user>(
+    (before) => {
+      const now = props.user;
+      if (now !== undefined && now !== before) void client.identify(now);
+      return now;
+    },
+    given ? undefined : user,
   );
   return createComponent(BelfryContext.Provider, {
     value: { client, initial },
@@ -52,10 +52,5 @@ export function useBelfry(): Client {
 
 /** The client together with what the server rendered. */
 export function useProvided(): Provided {
-  return useContext(BelfryContext) ?? { client: defaultClient(), initial: undefined };
-}
-
-/** Whether a provider is above. */
-export function isProvided(): boolean {
-  return useContext(BelfryContext) !== undefined;
+  return useContext(BelfryContext) ?? { client: defaultClient() };
 }

@@ -1,12 +1,10 @@
 /** What a person chooses: quiet, sound, push, and which alerts come by which way. */
 
 import type { Client, DoNotDisturb, PushState } from '@belfry/client';
+import { unheld } from '@belfry/client/bindings';
 import { type Accessor, onMount } from 'solid-js';
 import { useBelfry } from './provider.js';
 import { follow } from './status.js';
-
-const AWAKE: DoNotDisturb = Object.freeze({ active: false, until: null, schedule: [], timeZone: null });
-const SOUND = Object.freeze({ enabled: true, blocked: true });
 
 export interface DoNotDisturbControls {
   readonly active: Accessor<boolean>;
@@ -19,7 +17,7 @@ export interface DoNotDisturbControls {
 /** Whether it is quiet, until when, and how to change that. */
 export function useDoNotDisturb(): DoNotDisturbControls {
   const client = useBelfry();
-  const value = follow(client.doNotDisturb, AWAKE);
+  const value = follow(client.doNotDisturb, unheld.doNotDisturb);
   return {
     active: () => value().active,
     until: () => value().until,
@@ -39,7 +37,7 @@ export interface SoundControls {
 /** The sound switch. */
 export function useSound(): SoundControls {
   const client = useBelfry();
-  const value = follow(client.sound, SOUND);
+  const value = follow(client.sound, unheld.sound);
   return { enabled: () => value().enabled, blocked: () => value().blocked, set: (on) => client.setSound(on) };
 }
 

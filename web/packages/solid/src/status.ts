@@ -1,25 +1,12 @@
 /** Values of the client as signals. */
 
 import type { Client, Connection, Readable } from '@belfry/client';
+import { unheld } from '@belfry/client/bindings';
 import { type Accessor, createEffect, createSignal, onCleanup, onMount, sharedConfig } from 'solid-js';
-import { isServer } from 'solid-js/web';
 import { useBelfry, useProvided } from './provider.js';
 
 /** A value, or a function that gives it and is followed. */
 export type MaybeAccessor<T> = T | Accessor<T>;
-
-// Servers and the first paint say nothing about a connection: signed-out pages must not read "Offline".
-const IDLE: Connection = Object.freeze({
-  state: 'idle',
-  since: 0,
-  isConnected: false,
-  isConnecting: false,
-  attempts: 0,
-  retryAt: null,
-  error: null,
-  role: 'none',
-  transport: null,
-});
 
 /** The value of either. */
 export function access<T>(value: MaybeAccessor<T>): T {
@@ -28,8 +15,8 @@ export function access<T>(value: MaybeAccessor<T>): T {
 
 /** Reads a value and follows it; `first` is what servers render and what hydration starts from. */
 export function follow<T>(readable: Readable<T>, first: T): Accessor<T> {
-  const hydrates = isServer || sharedConfig.context !== undefined;
-  const [value, setValue] = createSignal(hydrates ? first : readable.get());
+  // Servers have a context, and so has hydration.
+  const [value, setValue] = createSignal(sharedConfig.context ? first : readable.get());
   onMount(() => {
     setValue(() => readable.get());
     onCleanup(readable.subscribe((now) => setValue(() => now)));
@@ -52,5 +39,5 @@ export function useUnread(): Accessor<number> {
 
 /** How the connection is. Looking does not connect: `useRealtimeAlerts`, `useWebSocket` and the components do. */
 export function useConnection(): Accessor<Connection> {
-  return follow(useBelfry().connection, IDLE);
+  return follow(useBelfry().connection, unheld.connection);
 }

@@ -20,7 +20,7 @@ export function mount<T>(client: Client, component: () => T): Page<T> {
   const Probe = (): JSX.Element => {
     const value = component();
     answers.push(value);
-    return value instanceof Node ? value : null;
+    return isShown(value) ? value : null;
   };
   const dispose = render(
     () =>
@@ -42,4 +42,9 @@ export function mount<T>(client: Client, component: () => T): Page<T> {
       body.remove();
     },
   };
+}
+
+/** Components of elements answer a function that gives the node. */
+function isShown(value: unknown): value is JSX.Element {
+  return value instanceof Node || typeof value === 'function';
 }

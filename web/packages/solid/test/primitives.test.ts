@@ -106,7 +106,7 @@ describe('alerts', () => {
     client.receive('deal-notification', deal);
     setKinds(['system-message']);
     client.receive('system-message', { message: 'Hello', severity: 'info' });
-    expect(seen.slice(-3)).toEqual([2, 0, 1]);
+    expect(seen.filter((count, at) => count !== seen[at - 1])).toEqual([1, 2, 0, 1]);
     expect(client.leaks.lists).toBe(1);
   });
 
