@@ -28,12 +28,14 @@ export class Belfry {
   readonly url: string;
   readonly port: number;
   readonly folder: string;
-  readonly #secret = randomBytes(48).toString('base64url');
+  readonly #options: BelfryOptions;
+  #secret = newSecret();
   readonly #apiKey = `bk_${randomBytes(32).toString('base64url')}`;
   #process: ChildProcess | null = null;
   #log = '';
 
-  private constructor(port: number, folder: string) {
+  private constructor(port: number, folder: string, options: BelfryOptions) {
+    this.#options = options;
     this.port = port;
     this.folder = folder;
     this.url = `http://127.0.0.1:${port}`;
@@ -41,15 +43,16 @@ export class Belfry {
 
   static async start(options: BelfryOptions = {}): Promise<Belfry> {
     const [port, folder] = await Promise.all([freePort(), mkdtemp(join(tmpdir(), 'belfry-e2e-'))]);
-    const belfry = new Belfry(port, folder);
-    await belfry.#configure(options);
+    const belfry = new Belfry(port, folder, options);
+    await belfry.#configure();
     await belfry.launch();
     return belfry;
   }
 
-  async #configure(options: BelfryOptions): Promise<void> {
+  async #configure(): Promise<void> {
+    const options = this.#options;
     const kinds = Object.entries(options.kinds ?? {});
-    if (kinds.length) await mkdir(join(this.folder, 'kinds'));
+    await mkdir(join(this.folder, 'kinds'), { recursive: true });
     for (const [name, text] of kinds) await writeFile(join(this.folder, 'kinds', name), text);
     await writeFile(
       join(this.folder, 'belfry.toml'),
@@ -97,6 +100,14 @@ ${kinds.length ? '[kinds]\ndir = "kinds"\n' : ''}${options.config ?? ''}`,
   /** Ends it as a deploy does: clients are told. */
   async stop(): Promise<void> {
     await this.#end('SIGTERM');
+  }
+
+  /** Every token that was issued so far means nothing from here on. */
+  async restartWithAnotherSecret(): Promise<void> {
+    await this.kill();
+    this.#secret = newSecret();
+    await this.#configure();
+    await this.launch();
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
@@ -171,4 +182,8 @@ ${kinds.length ? '[kinds]\ndir = "kinds"\n' : ''}${options.config ?? ''}`,
   async unread(user: string): Promise<number> {
     return (await this.call<{ unread: number }>({ user }, 'GET', '/v1/inbox/unread-count')).unread;
   }
+}
+
+function newSecret(): string {
+  return randomBytes(48).toString('base64url');
 }

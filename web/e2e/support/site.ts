@@ -31,8 +31,8 @@ export class Site {
   readonly tokens: string[] = [];
   /** As some networks do: WebSockets are refused, everything else passes. */
   upgradesBlocked = false;
-  /** What `/token` answers with instead of a token. */
-  tokenOverride: string | null = null;
+  /** What `/token` answers with instead of a fresh token, for each reason. */
+  stale: (reason: string) => string | null = () => null;
   readonly #server: Server;
   readonly #options: SiteOptions;
   #belfry: Belfry | null = null;
@@ -82,8 +82,9 @@ export class Site {
       const cookies = ['session=; Path=/; Max-Age=0', 'accessToken=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax'];
       response.writeHead(204, { 'set-cookie': cookies }).end();
     } else if (url.pathname === '/token') {
-      this.tokens.push(url.searchParams.get('reason') ?? '');
-      if (user) response.end(this.tokenOverride ?? belfry.token(user, this.#options.tokenSeconds));
+      const reason = url.searchParams.get('reason') ?? '';
+      this.tokens.push(reason);
+      if (user) response.end(this.stale(reason) ?? belfry.token(user, this.#options.tokenSeconds));
       else response.writeHead(401).end();
     } else if (url.pathname.startsWith('/assets/')) {
       await this.#asset(url.pathname, response);
