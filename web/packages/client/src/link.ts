@@ -47,7 +47,6 @@ export interface LinkParts {
   readonly browser: Browser;
   readonly tokens: Tokens;
   readonly call: Call;
-  readonly policy: Policy;
   readonly options: ClientOptions;
   readonly host: LinkHost;
 }
@@ -57,8 +56,18 @@ interface Slot {
   wire?: Wire;
 }
 
-export function createLink({ browser, tokens, call, policy, options, host }: LinkParts): Link {
+export function createLink({ browser, tokens, call, options, host }: LinkParts): Link {
   const { clock } = browser;
+  const policy: Policy = {
+    backoff: [1_000, 2_000, 5_000, 10_000, 30_000],
+    jitter: 'full',
+    maxAttempts: 10,
+    afterMaxAttempts: 'probe',
+    connectTimeoutMs: 10_000,
+    stableAfterMs: 30_000,
+    parkHiddenAfterMs: browser.mobile() && 60_000,
+    ...given(options),
+  };
   let life: Life = asleep;
   /** The one in use, or on its way to be. */
   let current: Slot | null = null;
@@ -234,3 +243,7 @@ export function createLink({ browser, tokens, call, policy, options, host }: Lin
 
 const told = ({ code, message, retry_after_ms: after, docs }: ErrorMessageData): BelfryError =>
   failure(code, message, { retryAfterMs: after ?? null, docs, retryable: after !== undefined });
+
+/** What was given as `undefined` was not given. */
+const given = (options: ClientOptions): Partial<Policy> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

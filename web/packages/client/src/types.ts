@@ -226,6 +226,8 @@ export interface ClientOptions {
   events?: Readonly<Record<string, string>>;
   /** Opens a link of this origin, for routers. Default: `location.assign`. */
   navigate?: (url: string) => void;
+  /** The application's own service worker, which calls `installPush` for pushes. Default: the server's, at `/sdk/`. */
+  worker?: () => Promise<ServiceWorkerRegistration>;
   onError?: (error: BelfryError) => void;
   WebSocket?: typeof WebSocket;
   fetch?: typeof fetch;
@@ -333,8 +335,8 @@ export interface Client {
   dispose(): void;
 
   onMessage(listener: (message: WebSocketMessage) => void, options?: On): Unsubscribe;
-  on<K extends Kind>(kind: K, listener: (alert: Alert<K>) => void, options?: On): Unsubscribe;
   on<E extends EventName>(event: E, listener: (data: Events[E], alert: AnyAlert) => void, options?: On): Unsubscribe;
+  on<K extends Kind>(kind: K, listener: (alert: Alert<K>) => void, options?: On): Unsubscribe;
   /** The one presenter of this tab is the one registered last. Without one the tab presents nothing. */
   onPresent(present: (presentation: Presentation) => void | false | Promise<void>): Unsubscribe;
   /** `false`: not connected, dropped. */

@@ -1,5 +1,6 @@
 import type { AnyAlert, Presentation } from '@belfry/client';
 import { expect, test, vi } from 'vitest';
+import { createEvents } from '../src/events.js';
 import { createPresenters } from '../src/presenters.js';
 
 type Present = (presentation: Presentation) => void | false | Promise<void>;
@@ -17,7 +18,14 @@ function tab() {
     };
   });
   return {
-    presenters: createPresenters(register),
+    presenters: createPresenters(
+      register,
+      createEvents(
+        undefined,
+        () => [],
+        () => {},
+      ),
+    ),
     register,
     bids: () => registered !== null,
     present: (kind: string | null) => registered?.(presentation(kind)),

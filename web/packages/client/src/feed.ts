@@ -1,0 +1,283 @@
+/** What the person has: the inbox, the lists over it, and who hears what came. Fed by frames in every tab alike. */
+
+import type { AlertId, InboxPage, ServerMessage } from '@belfry/protocol';
+import type { Arrival, Attention } from './attention/attention.js';
+import type { LifeEvent } from './connection.js';
+import { cursorText, isBeyond, type Place, parseCursor } from './cursor.js';
+import type { Events } from './events.js';
+import { asFailure, failure } from './failure.js';
+import { ask, createInbox, type Inbox, type Outcome, place, put, receive, startAt, takeAcks } from './inbox.js';
+import { createList, type ListState, type LiveList } from './list.js';
+import { emitter, type Writable, writable } from './readable.js';
+import type { Call } from './rest.js';
+import { asDoNotDisturb, quietNever } from './settings.js';
+import type { AnyAlert, ClientOptions, Clock, DoNotDisturb, Filter } from './types.js';
+
+/** Receipts of what comes in a row go out together. */
+const ACK_AFTER_MS = 100;
+const KEEP_AFTER_MS = 500;
+/** No answer to a `resume`: it is asked again. */
+const ANSWER_MS = 10_000;
+const HANDED_ROWS = 50;
+
+export interface FeedHost {
+  readonly clock: Clock;
+  readonly call: Call;
+  readonly events: () => Events;
+  readonly attention: () => Attention;
+  report(error: unknown): void;
+  /** This tab's connection is the one that counts. */
+  leads(): boolean;
+  isConnected(): boolean;
+  /** To this tab's connection. */
+  send(type: string, data: unknown): void;
+  life(event: LifeEvent): void;
+  /** Worth keeping for the next visit. */
+  keep(): void;
+}
+
+/** Everything of it, for another tab or another visit. */
+export interface FeedState {
+  readonly inbox: Inbox;
+  readonly list: ListState | null;
+}
+
+export interface Feed {
+  readonly unread: Writable<number>;
+  readonly doNotDisturb: Writable<DoNotDisturb>;
+  readonly alerts: LiveList;
+  inbox(): Inbox;
+  apply(message: ServerMessage): void;
+  /** This tab's connection is older than its lead: what is missing has yet to be asked for. */
+  resume(): void;
+  /** The newest page gives the position. */
+  start(): Promise<void>;
+  startAt(at: Place, unread: number): void;
+  changed(ids: Iterable<AlertId>): void;
+  list(filter?: Filter): LiveList;
+  loadMore(n?: number): Promise<{ done: boolean }>;
+  cursorAt(alert: AnyAlert): string;
+  state(): FeedState;
+  /** Goes on where another one stood; `false`: this one is as far. */
+  adopt(state: FeedState): boolean;
+  /** Nothing happens by itself any more. */
+  rest(): void;
+  clear(): void;
+}
+
+export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOptions): Feed {
+  const { clock, call, report } = host;
+  const unread = writable(initial?.unread ?? 0, report);
+  const doNotDisturb = writable(quietNever, report);
+  const settled = emitter<[]>(report);
+  const lists = new Set<LiveList>();
+  const timers = new Map<() => void, unknown>();
+  let inbox = createInbox();
+  let shownRows = keep;
+
+  /** Once, whoever asks for it meanwhile. */
+  const after = (ms: number, run: () => void) => {
+    if (timers.has(run)) return;
+    const due = () => {
+      timers.delete(run);
+      run();
+    };
+    timers.set(run, clock.setTimeout(due, ms));
+  };
+  const cancel = (run: () => void) => {
+    clock.clearTimeout(timers.get(run));
+    timers.delete(run);
+  };
+  const open = (filter: Filter = {}): LiveList => {
+    const list = createList(filter, {
+      row: (id) => inbox.rows.get(id),
+      page,
+      ready: () => host.isConnected() || host.leads(),
+      report,
+      closed(closed) {
+        lists.delete(closed);
+        sweep();
+      },
+    });
+    lists.add(list);
+    return list;
+  };
+
+  const showNumbers = () => {
+    if (inbox.unread !== null) unread.set(inbox.unread);
+    if (inbox.settings) doNotDisturb.set(asDoNotDisturb(inbox.settings));
+  };
+  const apply = (message: ServerMessage) => {
+    const before = inbox.settings;
+    const outcome = receive(inbox, message);
+    host.events().frame(message);
+    const { arrived, how, changed: gone, reset } = outcome;
+    showNumbers();
+    if (reset) {
+      for (const list of lists) list.seed(list === alerts ? listOf(reset) : undefined);
+    }
+    for (const list of lists) list.enter(arrived);
+    changed(gone);
+    tell(arrived, how);
+    if (outcome.unplaced) void start();
+    if (outcome.abandon) host.life({ on: 'end', code: 1006 });
+    else if (outcome.resume) resume(outcome);
+    caughtUp();
+    if (inbox.settings !== before) host.attention().doNotDisturbChanged();
+    after(KEEP_AFTER_MS, kept);
+    after(ACK_AFTER_MS, acknowledge);
+  };
+  const tell = (arrived: readonly AnyAlert[], how: Arrival) => {
+    if (arrived.length === 0) return;
+    host.events().alerts(arrived, how);
+    host.attention().arrived(arrived, how);
+  };
+  const changed = (ids: Iterable<AlertId>) => {
+    const all = [...ids];
+    if (all.length === 0) return;
+    for (const list of lists) list.render();
+    for (const id of all) host.attention().changed(id, inbox.rows.get(id) ?? null);
+  };
+  const caughtUp = () => {
+    const complete = !!inbox.at && !inbox.asking;
+    if (host.leads()) host.life({ on: 'caught-up', yes: complete });
+    if (!complete) return;
+    cancel(askAgain);
+    settled.emit();
+    for (const list of lists) if (list.status.get() === 'loading') list.seed();
+  };
+  const resume = (outcome?: Outcome) => {
+    const frame = outcome?.resume ?? ask(inbox);
+    if (!frame) return;
+    if (host.leads()) host.send('resume', frame.data);
+    cancel(askAgain);
+    after(ANSWER_MS, askAgain);
+  };
+  const askAgain = () => {
+    if (!inbox.asking) return;
+    // A follower missed something that the leader had: the page says where everything is.
+    if (host.leads()) resume();
+    else void start();
+  };
+  const acknowledge = () => {
+    if (host.leads() && host.isConnected()) for (const ack of takeAcks(inbox)) host.send('ack', ack);
+  };
+  const kept = () => {
+    sweep();
+    host.keep();
+  };
+
+  async function page(query: URLSearchParams): Promise<InboxPage> {
+    const mine = inbox;
+    for (let tries = 0; ; tries++) {
+      const found = await call<InboxPage>('GET', `v1/inbox?${query}`);
+      if (inbox.asking && host.isConnected()) {
+        await new Promise<void>((resolve) => {
+          const stop = settled.add(() => {
+            stop();
+            resolve();
+          });
+        });
+      }
+      if (mine !== inbox) throw failure('user-changed');
+      const to = parseCursor(found.complete_to);
+      // Changes that came while it was on its way are not in it, and would be lost for its rows.
+      if (to && inbox.at && to.epoch === inbox.at.epoch && isBeyond(inbox.at, to) && tries < 3) continue;
+      for (const item of found.items) put(inbox, item);
+      if (!host.isConnected()) unread.set(found.unread);
+      return found;
+    }
+  }
+  const start = async (): Promise<void> => {
+    const mine = inbox;
+    try {
+      const found = await call<InboxPage>('GET', 'v1/inbox?limit=25');
+      if (mine !== inbox) return;
+      place(inbox, found);
+      showNumbers();
+      alerts.seed(listOf(found));
+      tell([...alerts.items.get()].reverse(), 'page');
+      if (host.leads()) resume();
+      caughtUp();
+      after(ACK_AFTER_MS, acknowledge);
+    } catch (error) {
+      if (mine !== inbox) return;
+      if (host.leads()) host.life({ on: 'end', code: 1006, error: asFailure(error, 'request-failed') });
+      else report(error);
+    }
+  };
+  /** Rows that no list shows any more are let go. */
+  const sweep = () => {
+    if (inbox.rows.size <= shownRows * 1.25) return;
+    alerts.trim(shownRows);
+    const shown = new Set([...lists].flatMap((list) => list.state(Infinity)?.ids ?? []));
+    for (const id of inbox.rows.keys()) {
+      if (shown.has(id)) continue;
+      inbox.rows.delete(id);
+      inbox.versions.delete(id);
+    }
+  };
+  const rest = () => {
+    for (const run of [...timers.keys()]) cancel(run);
+  };
+  const alerts = open();
+
+  return {
+    unread,
+    doNotDisturb,
+    alerts,
+    inbox: () => inbox,
+    apply,
+    resume,
+    start,
+    startAt(at, count) {
+      startAt(inbox, at);
+      unread.set(count);
+    },
+    changed,
+    list(filter) {
+      const list = open(filter);
+      const known = Object.keys(filter ?? {}).length === 0 && alerts.state(Infinity);
+      list.seed(known || undefined);
+      return list;
+    },
+    async loadMore(n) {
+      const done = await alerts.loadMore(n);
+      shownRows = Math.max(keep, alerts.items.get().length);
+      return done;
+    },
+    /** The position of a row in both streams: nothing that stands above it in the list is at or below. */
+    cursorAt(alert) {
+      const at = inbox.at ?? { epoch: '', user: 0, all: 0 };
+      const other = alert.stream === 'user' ? 'all' : 'user';
+      const above = alerts.items.get().filter((row) => row.stream === other && row.id > alert.id);
+      const end = above.length > 0 ? Math.min(...above.map((row) => row.seq)) - 1 : at[other];
+      return cursorText({ ...at, [alert.stream]: alert.seq, [other]: end });
+    },
+    state() {
+      const list = alerts.state(HANDED_ROWS);
+      const ids = new Set(list?.ids);
+      return { inbox: { ...inbox, rows: new Map([...inbox.rows].filter(([id]) => ids.has(id))) }, list };
+    },
+    adopt(state) {
+      // Ours may be the newer one where the server had told us who we are.
+      if (inbox.at && state.inbox.at && !isBeyond(state.inbox.at, inbox.at)) return false;
+      inbox = state.inbox;
+      showNumbers();
+      if (state.list) alerts.seed(state.list);
+      return true;
+    },
+    rest,
+    clear() {
+      rest();
+      const gone = [...inbox.rows.keys()];
+      inbox = createInbox();
+      changed(gone);
+      for (const list of lists) list.clear();
+      unread.set(0);
+      doNotDisturb.set(quietNever);
+    },
+  };
+}
+
+const listOf = ({ items, next }: InboxPage): ListState => ({ ids: items.map(({ id }) => id), next });
