@@ -109,15 +109,18 @@ export function createAttention(setup: AttentionSetup, host: AttentionHost): Att
     if (!due(bid)) return;
     const mine = await claimed(bid.key);
     if (!mine && setup.present !== 'every-tab') {
-      if (!last) later(bid.key, AGAIN_MS, () => settle(bid, true));
+      if (!last) later(bid.key, AGAIN_MS, () => settle(bid, true).catch(host.report));
       return;
     }
     const ids = due(bid);
     if (ids && !(await show(bid, ids)) && mine) await claims.release(bid.key);
   };
   const bid = (bid: Bid): void => {
+    if (!stage.ready()) return;
     const wait = bidMs(browser.visible(), browser.focused());
-    if (stage.ready()) later(bid.key, wait, () => settle(bid, false).catch(host.report));
+    const run = () => settle(bid, false).catch(host.report);
+    if (wait) later(bid.key, wait, run);
+    else run();
   };
   const sumUp = (reason: Reason): void => {
     const ids = [...waiting[reason]].sort();
