@@ -49,7 +49,7 @@ const styles = `
 :host{display:inline-flex;align-items:center;min-inline-size:0;font-size:var(--belfry-size,13px);vertical-align:middle}
 [part~=connection]{display:inline-flex;align-items:center;gap:8px;min-inline-size:0;min-block-size:24px}
 [part=dot]{position:relative;flex:none;inline-size:8px;block-size:8px;border-radius:50%;background:var(--_faint)}
-.live [part=dot]{background:var(--_good)}
+.live [part=dot]{background:var(--belfry-good,light-dark(#1c8a4c,#4fc27f))}
 .reconnecting [part=dot]{background:var(--_warning)}
 .offline [part=dot]{background:var(--_critical)}
 [data-pulses]::after{content:'';position:absolute;inset:0;border-radius:50%;background:inherit;opacity:0;animation:pulse 1.2s ease-out}

@@ -1,8 +1,9 @@
 /** What every element does: find its client, hold it while on the page, and say things in the page's language. */
 
 import type { Client, Readable } from '@belfry/client';
-import { findClient, onClients } from './clients.js';
-import { type Counted, localeOf, onStrings, type Strings, say, type Word } from './strings.js';
+import { onChange } from './changes.js';
+import { findClient } from './clients.js';
+import { type Counted, localeOf, type Strings, say, type Word } from './strings.js';
 import { adopt, base } from './styles.js';
 
 /** On a server there are no elements; there the classes can be imported, not made. */
@@ -38,7 +39,7 @@ export abstract class BelfryElement extends PageElement {
   #used: Client | null = null;
   /** From start to stop; what listens, listens until it aborts. */
   #life: AbortController | null = null;
-  readonly #unlisten: (() => void)[] = [];
+  #unlisten: (() => void) | null = null;
 
   constructor(words: Partial<Strings>, ...styles: readonly string[]) {
     super();
@@ -63,12 +64,7 @@ export abstract class BelfryElement extends PageElement {
       Reflect.deleteProperty(this, 'client');
       this.#given = client;
     }
-    if (this.#unlisten.length === 0) {
-      this.#unlisten.push(
-        onClients(() => this.#settle()),
-        onStrings(() => this.restart()),
-      );
-    }
+    this.#unlisten ??= onChange(() => (this.client === this.#used ? this.restart() : this.#settle()));
     this.#settle();
   }
 
@@ -79,7 +75,8 @@ export abstract class BelfryElement extends PageElement {
     // Whoever moves an element takes it out and puts it in: only what is still out afterwards has left.
     queueMicrotask(() => {
       if (this.isConnected) return;
-      for (const unlisten of this.#unlisten.splice(0)) unlisten();
+      this.#unlisten?.();
+      this.#unlisten = null;
       this.#stop();
     });
   }

@@ -21,7 +21,7 @@ const DAY_MS = 86_400_000;
 const NIGHT: Window = { days: [...DAYS], from: '22:00', to: '07:00' };
 
 const styles = `
-:host{display:block;color:var(--_text)}
+:host{display:block;--_on-accent:var(--belfry-on-accent,light-dark(#fff,#14151a));color:var(--_text)}
 [part=table]{inline-size:100%;border-collapse:collapse}
 th,td{padding:8px 4px;border-block-end:1px solid var(--_line);font-weight:400;text-align:start}
 thead th{font-size:.86em;color:var(--_soft)}

@@ -14,7 +14,7 @@ const SNOOZED = 'belfry/push-prompt/not-before';
 const OPENED = 'belfry/push-prompt/opened-at';
 
 const styles = `
-:host{display:block}
+:host{display:block;--_on-accent:var(--belfry-on-accent,light-dark(#fff,#14151a))}
 [part=prompt]{display:grid;gap:4px;padding:12px 14px;border:1px solid var(--_line);border-radius:var(--_radius);background:var(--_surface);color:var(--_text)}
 [part=heading]{font-size:1em;font-weight:600}
 [part=text]{color:var(--_soft);font-size:.93em}

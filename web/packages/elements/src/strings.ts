@@ -1,6 +1,6 @@
 /** Words in the page's language. `setStrings` replaces some or all, for one language or for every one. */
 
-import type { Unsubscribe } from '@belfry/client';
+import { changed } from './changes.js';
 
 /** A text that depends on a number; `other` is what is left. `{n}` is the number. */
 export type Plural = { readonly [C in Intl.LDMLPluralRule]?: string } & { readonly other: string };
@@ -70,19 +70,12 @@ export type Strings = { readonly [W in Word]: string } & { readonly [C in Counte
 
 /** By language; what stands under `''` goes before all of them. */
 const tables = new Map<string, Partial<Strings>>();
-const listeners = new Set<() => void>();
 
 /** Replaces words: in one language, or, without one, in every language. Elements on the page change at once. */
 export function setStrings(strings: Partial<Strings>, lang = ''): void {
   const key = lang.toLowerCase();
   tables.set(key, { ...tables.get(key), ...strings });
-  for (const listener of [...listeners]) listener();
-}
-
-/** Calls after each `setStrings`. */
-export function onStrings(listener: () => void): Unsubscribe {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+  changed();
 }
 
 /** Says one of these texts in a language, with its number and its hour filled in. */

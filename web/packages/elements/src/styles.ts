@@ -7,7 +7,6 @@
 export const base: string = `
 :host{
 --_accent:var(--belfry-accent,light-dark(#5560cc,#98a1f5));
---_on-accent:var(--belfry-on-accent,light-dark(#fff,#14151a));
 --_surface:var(--belfry-surface,light-dark(#fff,#17181b));
 --_raised:var(--belfry-raised,light-dark(#fff,#212227));
 --_sunk:var(--belfry-sunk,light-dark(#f4f4f6,#222328));
@@ -17,7 +16,6 @@ export const base: string = `
 --_faint:var(--belfry-faint,light-dark(#6c6d76,#92939d));
 --_warning:var(--belfry-warning,light-dark(#9a5b00,#e5ad55));
 --_critical:var(--belfry-critical,light-dark(#c5303b,#f4848b));
---_good:var(--belfry-good,light-dark(#1c8a4c,#4fc27f));
 --_radius:var(--belfry-radius,10px);
 --_shadow:var(--belfry-shadow,0 1px 2px light-dark(#14141e0f,#0006),0 12px 32px light-dark(#14141e24,#0009));
 font-family:var(--belfry-font,inherit);font-size:var(--belfry-size,14px);line-height:1.45;letter-spacing:normal;text-transform:none;text-align:start;white-space:normal;font-weight:400}

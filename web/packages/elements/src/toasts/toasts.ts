@@ -6,7 +6,7 @@ import { emit, focusIn, set } from '../dom.js';
 import { BelfryElement, type ElementClass } from '../element.js';
 import { type Action, open, quietly } from '../opening.js';
 import { toastWords } from '../words.js';
-import { type CardParts, card } from './card.js';
+import { type Content, card, rename } from './card.js';
 import { collapses, stayMs, TICK_MS } from './pace.js';
 import { BelfryToastRegion } from './region.js';
 
@@ -141,19 +141,15 @@ export class BelfryToasts extends BelfryElement {
       // A number names no alert: nobody has seen this one.
       return new Promise(() => {});
     }
-    const [title, body] = alert ? [alert.title, alert.body] : [this.#summary(summary), null];
-    const custom = (alert && this.renderToast?.(alert, presentation)) ?? null;
-    const parts = { ...(alert ?? { image: null, link: null, actions: [] }), title, body, custom };
-    const toast = this.#add(parts, new Set([presentation]), critical, false);
+    const title = this.say(summary?.reason === 'do-not-disturb' ? 'quiet' : 'away', { n: summary?.count ?? 0 });
+    const content = alert ?? { title };
+    const custom = alert && this.renderToast?.(alert, presentation);
+    const toast = this.#add(content, new Set([presentation]), critical, false, custom);
     if (this.#region.list.checkVisibility?.() === false) {
       this.#remove(toast);
       return false;
     }
-    this.#region.announce(body ? `${title}. ${body}` : title, critical);
-  }
-
-  #summary(summary: Presentation['summary']): string {
-    return this.say(summary?.reason === 'do-not-disturb' ? 'quiet' : 'away', { n: summary?.count ?? 0 });
+    this.#region.announce(text(content).join('. '), critical);
   }
 
   /** Makes these and the new one a single toast with a number. */
@@ -163,35 +159,22 @@ export class BelfryToasts extends BelfryElement {
     const fresh = !before.some(({ counts }) => counts);
     for (const toast of before) this.#remove(toast);
     const title = this.say('newAlerts', { n: shown.size });
-    this.#add({ title, body: null, image: null, link: null, actions: [], custom: null }, shown, critical, true);
+    this.#add({ title }, shown, critical, true);
     if (fresh || critical) this.#region?.announce(title, critical);
   }
 
-  #add(
-    parts: Pick<CardParts, 'title' | 'body' | 'image' | 'link' | 'actions' | 'custom'> & { severity?: string },
-    shown: Set<Presentation>,
-    critical: boolean,
-    counts: boolean,
-  ): Toast {
-    const severity = critical ? 'critical' : parts.severity === 'warning' ? 'warning' : 'info';
-    const node = card({
-      ...parts,
-      severity,
-      severityWord: severity === 'info' ? null : this.say(severity),
+  #add(content: Content, shown: Set<Presentation>, critical: boolean, counts: boolean, custom?: Node | null): Toast {
+    const severity = critical ? 'critical' : (content.severity ?? 'info');
+    const node = card(content, severity, {
+      custom,
+      severityWord: severity !== 'info' && this.say(severity),
       dismissWord: this.say('dismiss'),
-      open: (event) => this.#open(event, toast),
-      act: (event, action) => this.#act(event, toast, action),
+      follow: (event, action) => this.#follow(event, toast, action),
       dismiss: (event) => this.#dismiss(toast, 'user', event.detail === 0),
     });
-    const stays = critical || this.hasAttribute('keep') ? Number.POSITIVE_INFINITY : 0;
-    const toast: Toast = {
-      node,
-      shown,
-      critical,
-      counts,
-      stayMs: stays || stayMs(`${parts.title}${parts.body ?? ''}`),
-      readMs: 0,
-    };
+    const stays = critical || this.hasAttribute('keep');
+    const ms = stays ? Number.POSITIVE_INFINITY : stayMs(text(content).join());
+    const toast: Toast = { node, shown, critical, counts, stayMs: ms, readMs: 0 };
     this.#toasts.push(toast);
     for (const one of shown) this.#end(one, toast);
     this.#place(node);
@@ -215,47 +198,39 @@ export class BelfryToasts extends BelfryElement {
     const gone = (): void => {
       if (!toast.shown.delete(presentation) || !this.#toasts.includes(toast)) return;
       if (toast.shown.size === 0) this.#remove(toast);
-      else toast.node.querySelector('[part=title]')?.replaceChildren(this.say('newAlerts', { n: toast.shown.size }));
+      else rename(toast.node, this.say('newAlerts', { n: toast.shown.size }));
     };
     presentation.signal.addEventListener('abort', gone, { once: true });
   }
 
-  #open(event: MouseEvent, toast: Toast): void {
+  /** The alert, or one of its actions; a number leads to the inbox. */
+  #follow(event: MouseEvent, toast: Toast, action?: Action): void {
     const [presentation] = toast.shown;
-    const { alert } = presentation ?? {};
+    const alert = toast.counts ? null : presentation?.alert;
     const client = this.#client;
-    if (alert && client && !toast.counts) {
-      open(event, this, client, { alert, url: alert.link }, () => presentation?.opened());
-    } else emit(this, 'belfry-inbox', null);
-    this.#dismiss(toast, 'user', event.detail === 0);
-  }
-
-  #act(event: MouseEvent, toast: Toast, action: Action): void {
-    const [presentation] = toast.shown;
-    const { alert } = presentation ?? {};
-    const client = this.#client;
-    if (!alert || !client) return;
-    open(event, this, client, { alert, url: action.link ?? null }, () =>
-      quietly(client.markActed(alert.id, action.id)),
-    );
+    if (!alert || !client) emit(this, 'belfry-inbox', null);
+    else {
+      open(event, this, client, { alert, url: (action ?? alert).link ?? null }, () =>
+        action ? quietly(client.markActed(alert.id, action.id)) : presentation?.opened(),
+      );
+    }
     this.#dismiss(toast, 'user', event.detail === 0);
   }
 
   #tick(): void {
     this.#region?.settle();
     // Somebody reads it, or nobody is there: time stands still.
-    const held = this.#hovered || focusIn(this.#region?.shadowRoot) || !this.#attended();
-    if (!this.#attended()) return;
+    if (this.#hovered || focusIn(this.#region?.shadowRoot) || !this.#attended()) return;
     for (const toast of [...this.#toasts]) {
-      const before = toast.readMs;
-      if (!held) toast.readMs += TICK_MS;
-      if (before < SEEN_MS && toast.readMs >= SEEN_MS) this.#seen(toast);
+      toast.readMs += TICK_MS;
+      if (toast.readMs === SEEN_MS) this.#seen(toast);
       if (toast.readMs >= toast.stayMs) this.#dismiss(toast, 'timeout', false);
     }
   }
 
   #seen(toast: Toast): void {
-    const [alert] = [...toast.shown].map((presentation) => presentation.alert);
+    const [presentation] = toast.shown;
+    const alert = presentation?.alert;
     if (alert && !toast.counts && !alert.state.seen && this.#client) quietly(this.#client.markSeen(alert));
   }
 
@@ -288,4 +263,9 @@ export class BelfryToasts extends BelfryElement {
 /** The first thing in a card that can be used. */
 function focus(node: HTMLElement): void {
   node.querySelector<HTMLElement>('a,button')?.focus();
+}
+
+/** What is read of it. */
+function text({ title, body }: Content): readonly string[] {
+  return body ? [title, body] : [title];
 }
