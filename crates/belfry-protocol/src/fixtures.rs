@@ -76,7 +76,7 @@ fixtures! {
     Webhook: "http.webhook", "http.webhook.created";
     Webhooks: "http.webhooks";
     WebhookTest: "http.webhook-test";
-    StatusEvent: "webhook.accepted", "webhook.sent", "webhook.test";
+    StatusEvent: "webhook.accepted", "webhook.read", "webhook.sent", "webhook.test";
     Health: "http.health";
     BackupBody: "http.backup-body";
     BackupLine: "http.backup-line.done", "http.backup-line.failed", "http.backup-line.progress";

@@ -19,6 +19,12 @@ pub const WEBHOOK_URL_BYTES_MAX: usize = 2_048;
 pub enum WebhookEvent {
     /// The alert is on disk.
     Accepted,
+    /// A device of the person has it.
+    Received,
+    /// The person saw it.
+    Seen,
+    /// The person opened it, marked it as read, archived it or used its action.
+    Read,
     /// A provider or mail server took it for one address.
     Sent,
     /// It could not be sent to one address.
@@ -33,13 +39,25 @@ pub enum WebhookEvent {
 
 impl WebhookEvent {
     /// All of them.
-    pub const ALL: [WebhookEvent; 6] =
-        [Self::Accepted, Self::Sent, Self::Failed, Self::Suppressed, Self::Expired, Self::DeadLettered];
+    pub const ALL: [WebhookEvent; 9] = [
+        Self::Accepted,
+        Self::Received,
+        Self::Seen,
+        Self::Read,
+        Self::Sent,
+        Self::Failed,
+        Self::Suppressed,
+        Self::Expired,
+        Self::DeadLettered,
+    ];
 
     /// The `type` of what is posted.
     pub fn type_name(self) -> StatusType {
         match self {
             Self::Accepted => StatusType::Accepted,
+            Self::Received => StatusType::Received,
+            Self::Seen => StatusType::Seen,
+            Self::Read => StatusType::Read,
             Self::Sent => StatusType::Sent,
             Self::Failed => StatusType::Failed,
             Self::Suppressed => StatusType::Suppressed,
@@ -138,6 +156,15 @@ pub enum StatusType {
     /// The alert is on disk.
     #[serde(rename = "alert.accepted")]
     Accepted,
+    /// A device of the person has it.
+    #[serde(rename = "alert.received")]
+    Received,
+    /// The person saw it.
+    #[serde(rename = "alert.seen")]
+    Seen,
+    /// The person opened it, marked it as read, archived it or used its action.
+    #[serde(rename = "alert.read")]
+    Read,
     /// A provider or mail server took it for one address.
     #[serde(rename = "alert.sent")]
     Sent,

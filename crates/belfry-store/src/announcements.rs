@@ -4,9 +4,10 @@ use crate::alerts::{self, Placement};
 use crate::error::Sql;
 use crate::memory::{AllState, Announcement, Core, Mark};
 use crate::state::{self, Gone, counts};
+use crate::told_levels;
 use crate::txn::{Txn, meta, set_meta};
 use crate::{AllChange, NewAlert, Published};
-use belfry_protocol::{AlertId, Seq, StateChange, UserId};
+use belfry_protocol::{AlertId, Level, Seq, StateChange, UserId};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 
@@ -128,10 +129,13 @@ pub(crate) fn set_mark(
     change: StateChange,
     step: MarkStep,
 ) -> Sql<()> {
+    let before = txn.held(user).core.mark(all_seq);
+    let level = state::level_of(change);
+    if let Some(level) = level {
+        told_levels::announcement_rising(txn, user, all_seq, (before.level, level), step.now)?;
+    }
     let conn = txn.conn;
     let work = txn.held(user);
-    let before = work.core.mark(all_seq);
-    let level = state::level_of(change);
     let mark = Mark {
         flags: state::changed(before.flags, change),
         level: before.level.max(level.map_or(0, state::level_code)),
@@ -173,6 +177,17 @@ pub(crate) fn read_up_to(txn: &mut Txn<'_>, user: &UserId, up_to: u64, step: Mar
             set_mark(txn, user, all_seq, StateChange::Read, step)?;
         }
     }
+    let core = &txn.held(user).core;
+    let untouched = |one: &&Arc<Announcement>| !core.marks.contains_key(&one.all_seq);
+    let newly: Vec<u64> = core
+        .announcements(&all, core.all_read_up_to)
+        .take_while(|one| one.all_seq <= up_to)
+        .filter(untouched)
+        .map(|one| one.all_seq)
+        .collect();
+    for all_seq in newly {
+        told_levels::announcement_rising(txn, user, all_seq, (0, Level::Read), step.now)?;
+    }
     let conn = txn.conn;
     let work = txn.held(user);
     if up_to > work.core.all_read_up_to {
@@ -188,21 +203,18 @@ pub(crate) fn read_up_to(txn: &mut Txn<'_>, user: &UserId, up_to: u64, step: Mar
 
 /// Raises the level of an announcement a user has marked before. For others no row is made: an alert for everyone
 /// stays one row.
-pub(crate) fn raise_level(
-    txn: &mut Txn<'_>,
-    user: &UserId,
-    all_seq: u64,
-    level: belfry_protocol::Level,
-    now: i64,
-) -> Sql<()> {
+pub(crate) fn raise_level(txn: &mut Txn<'_>, user: &UserId, all_seq: u64, level: Level, now: i64) -> Sql<()> {
+    let code = state::level_code(level);
+    if let Some(before) = txn.held(user).core.marks.get(&all_seq).map(|mark| mark.level) {
+        told_levels::announcement_rising(txn, user, all_seq, (before, level), now)?;
+    }
     let conn = txn.conn;
     let work = txn.held(user);
-    let code = state::level_code(level);
     let Some(mark) = Arc::make_mut(&mut work.core.marks).get_mut(&all_seq) else {
         return Ok(());
     };
     mark.level = mark.level.max(code);
-    if level == belfry_protocol::Level::Received {
+    if level == Level::Received {
         return Ok(());
     }
     let column = state::level_column(level);

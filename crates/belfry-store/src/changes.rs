@@ -6,6 +6,7 @@ use crate::announcements::{self, MarkStep};
 use crate::error::Sql;
 use crate::settle::settle_user;
 use crate::state;
+use crate::told_levels::{self, Rising};
 use crate::txn::Txn;
 use crate::{Heads, Selection, StateChanged, Unread};
 use belfry_protocol::{AlertId, Seq, StateChange, UserId};
@@ -76,20 +77,21 @@ fn change_ids(
                 found.changed = true;
             }
         } else if let Some(seq) = alerts::seq_for(txn.conn, &head, user, user_key)? {
-            change_item(txn, user_key, seq, change, step, &mut found)?;
+            change_item(txn, user, seq, change, step, &mut found)?;
         }
     }
     Ok(found)
 }
 
 fn change_item(
-    txn: &Txn<'_>,
-    user_key: i64,
+    txn: &mut Txn<'_>,
+    user: &UserId,
     seq: u64,
     change: StateChange,
     step: MarkStep,
     found: &mut Found,
 ) -> Sql<()> {
+    let user_key = txn.held(user).core.key;
     let flags: Option<u8> = txn
         .conn
         .prepare_cached("SELECT flags FROM notifications WHERE user_key = ?1 AND seq = ?2 AND gone = 0")?
@@ -103,6 +105,9 @@ fn change_item(
         return Ok(());
     }
     let level = state::level_of(change);
+    if let Some(level) = level {
+        told_levels::rising(txn, user, Rising::one(seq, level), step.now)?;
+    }
     txn.conn
         .prepare_cached(
             "UPDATE notifications SET flags = ?3, version = ?4, level = max(level, ?5) \
@@ -141,8 +146,7 @@ fn change_up_to(
     // The commonest call finds nothing unread: then no row is looked at.
     let nothing_to_read = change == StateChange::Read && core.unread == 0;
     if !nothing_to_read {
-        let user_key = core.key;
-        change_items_up_to(txn, user_key, up_to.user.0, change, step, &mut found)?;
+        change_items_up_to(txn, user, up_to.user.0, change, step, &mut found)?;
     }
     let all = txn.all();
     let core = &txn.held(user).core;
@@ -170,13 +174,19 @@ fn change_up_to(
 }
 
 fn change_items_up_to(
-    txn: &Txn<'_>,
-    user_key: i64,
+    txn: &mut Txn<'_>,
+    user: &UserId,
     up_to: u64,
     change: StateChange,
     step: MarkStep,
     found: &mut Found,
 ) -> Sql<()> {
+    let user_key = txn.held(user).core.key;
+    let level = state::level_of(change);
+    if let Some(level) = level {
+        // Whatever in the list has not reached the level is changed.
+        told_levels::rising(txn, user, Rising { after: 0, up_to, to: level, gone: false }, step.now)?;
+    }
     let up_to = i64::try_from(up_to).unwrap_or(i64::MAX);
     let (applies, becomes) = state::changed_sql(change);
     let (rows, unread): (u32, u32) = txn
@@ -189,7 +199,6 @@ fn change_items_up_to(
     if rows == 0 {
         return Ok(());
     }
-    let level = state::level_of(change);
     // Without a level of its own a change keeps a time that is already there.
     let column = level.map_or("seen_at", state::level_column);
     let time = level.map(|_| step.now);

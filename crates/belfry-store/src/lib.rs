@@ -45,6 +45,7 @@ mod settle;
 mod shared;
 mod signing_keys;
 mod state;
+mod told_levels;
 mod traces;
 mod txn;
 mod types;

@@ -35,6 +35,25 @@ impl Ranges {
         }
     }
 
+    /// What is in these and not in others.
+    pub(crate) fn without(&self, others: &Ranges) -> Vec<(u64, u64)> {
+        let mut left = Vec::new();
+        for (after, up_to) in &self.0 {
+            let mut from = *after;
+            let first = others.0.partition_point(|other| other.1 <= from);
+            for (other_after, other_up_to) in others.0[first..].iter().take_while(|other| other.0 < *up_to) {
+                if from < *other_after {
+                    left.push((from, *other_after));
+                }
+                from = from.max(*other_up_to);
+            }
+            if from < *up_to {
+                left.push((from, *up_to));
+            }
+        }
+        left
+    }
+
     /// Whether this number was confirmed.
     pub(crate) fn contains(&self, seq: u64) -> bool {
         let at = self.0.partition_point(|range| range.1 < seq);
@@ -83,7 +102,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ranges_hold_exactly_what_was_confirmed(given in prop::collection::vec((0u64..40, 0u64..40), 0..20)) {
+        fn ranges_hold_exactly_what_was_confirmed(
+            given in prop::collection::vec((0u64..40, 0u64..40), 0..20),
+            others in prop::collection::vec(1u64..40, 0..20),
+        ) {
             let mut ranges = Ranges::default();
             let mut model = BTreeSet::new();
             for (after, up_to) in given {
@@ -96,6 +118,15 @@ mod tests {
             }
             prop_assert_eq!(ranges.highest(), model.last().copied().unwrap_or(0));
             prop_assert!(ranges.0.windows(2).all(|two| two[0].1 < two[1].0));
+            let ranges_of = |model: &BTreeSet<u64>| {
+                let mut ranges = Ranges::default();
+                model.iter().for_each(|seq| _ = ranges.insert(seq - 1, *seq));
+                ranges
+            };
+            let others: BTreeSet<u64> = others.into_iter().collect();
+            let left: Vec<u64> =
+                ranges.without(&ranges_of(&others)).into_iter().flat_map(|(after, up_to)| after + 1..=up_to).collect();
+            prop_assert_eq!(left, model.difference(&others).copied().collect::<Vec<_>>());
             prop_assert_eq!(Ranges::from_blob(ranges.to_blob().as_deref()), ranges);
         }
     }

@@ -7,6 +7,7 @@ use crate::memory::{Memory, Noted, lock};
 use crate::ranges::Ranges;
 use crate::settle::settle_user;
 use crate::state;
+use crate::told_levels::{self, Rising};
 use crate::txn::Txn;
 use crate::{AckRow, StoreError};
 use belfry_protocol::{AlertId, Level, Stream, UserId};
@@ -231,6 +232,8 @@ fn write_ranges(txn: &mut Txn<'_>, user: &UserId, mut of_user: Ranges, mut of_al
     if txn.user(user)?.is_none() {
         return Ok(());
     }
+    let now = txn.now();
+    told_levels::confirming(txn, user, &of_user, now)?;
     let spilled = of_user.overflow().to_vec();
     if let Some(last) = spilled.last().copied() {
         settle_user(txn, user)?;
@@ -289,6 +292,7 @@ fn displayed_range(txn: &mut Txn<'_>, user: &UserId, (after, up_to): (u64, u64),
     let work = txn.held(user);
     work.reached = true;
     let (user_key, up_to) = (work.core.key, up_to.min(work.core.head));
+    told_levels::rising(txn, user, Rising { after, up_to, to: Level::Displayed, gone: false }, now)?;
     txn.conn
         .prepare_cached(
             "UPDATE notifications SET level = CASE WHEN level < 2 THEN 2 ELSE level END, displayed_at = ?4 \
@@ -321,6 +325,7 @@ fn raise(txn: &mut Txn<'_>, user: &UserId, ids: &[AlertId], level: Level, now: i
                 announcements::raise_level(txn, user, all_seq, level, now)?;
             }
         } else if let Some(seq) = alerts::seq_for(txn.conn, &head, user, user_key)? {
+            told_levels::rising(txn, user, Rising::one(seq, level), now)?;
             txn.conn.prepare_cached(&sql)?.execute(params![
                 user_key,
                 seq as i64,

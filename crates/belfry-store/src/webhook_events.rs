@@ -86,7 +86,7 @@ pub(crate) fn wanted(txn: &mut Txn<'_>, event: WebhookEvent) -> Sql<bool> {
 }
 
 /// Something happened: a row for each endpoint that wants to be told.
-fn note(
+pub(crate) fn note(
     txn: &mut Txn<'_>,
     event: WebhookEvent,
     (data, user_key): (StatusData, Option<i64>),

@@ -102,6 +102,9 @@ fn read(row: &Row<'_>) -> Sql<WebhookRow> {
 pub(crate) fn bit(event: WebhookEvent) -> u32 {
     let place = match event {
         WebhookEvent::Accepted => 0,
+        WebhookEvent::Received => 1,
+        WebhookEvent::Seen => 2,
+        WebhookEvent::Read => 3,
         WebhookEvent::Sent => 4,
         WebhookEvent::Failed => 5,
         WebhookEvent::Suppressed => 6,

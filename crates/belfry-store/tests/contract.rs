@@ -59,6 +59,8 @@ mod publishing;
 mod receipts;
 #[path = "contract/retention.rs"]
 mod retention;
+#[path = "contract/told_levels.rs"]
+mod told_levels;
 #[path = "contract/users.rs"]
 mod users;
 #[path = "contract/watches.rs"]

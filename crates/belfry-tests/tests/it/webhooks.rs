@@ -68,6 +68,43 @@ async fn an_endpoint_is_told_what_became_of_an_alert() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_far_an_alert_gets_with_its_person_is_told_once() {
+    let (server, fake) = wired().await;
+    make(&server, &fake, &["received", "seen", "read"]).await;
+    let (mut here, mut there) = (server.socket("ann").await, server.socket("ann").await);
+    let id = server.alert("ann", 1).await;
+    for socket in [&mut here, &mut there] {
+        let seq = socket.next_alert().await["seq"].clone();
+        let receipt = json!({"stream": "user", "after": 0, "up_to": seq, "level": "received"});
+        socket.send(json!({"type": "ack", "data": receipt})).await;
+    }
+    let hook = fake.hook(is("alert.received")).await;
+    assert_eq!((&hook.body["data"]["alert"], &hook.body["data"]["user"]), (&json!(id), &json!("ann")));
+    here.send(json!({"type": "seen", "data": {"ids": [id]}})).await;
+    fake.hook(is("alert.seen")).await;
+    for verb in ["read", "unread", "read"] {
+        here.send(json!({"type": verb, "data": {"ids": [id]}})).await;
+        while there.next_of_type("inbox-changed").await["data"]["changes"][0]["state"] != verb {}
+    }
+    fake.hook(is("alert.read")).await;
+    // What bob reads without a receipt was received and seen as well; it comes after all that ann's devices said.
+    let mut bob = server.socket("bob").await;
+    let other = server.alert("bob", 1).await;
+    bob.send(json!({"type": "read", "data": {"ids": [other]}})).await;
+    fake.hook(|hook| hook.body["type"] == "alert.read" && hook.body["data"]["user"] == "bob").await;
+    eventually("an empty queue", || async { (get(&server).await["waiting"] == 0).then_some(()) }).await;
+    let mut told: Vec<String> = fake
+        .hooks()
+        .iter()
+        .map(|hook| format!("{} {}", hook.body["data"]["user"], hook.body["type"]).replace('"', ""))
+        .collect();
+    told.sort();
+    let each = |name: &str| ["read", "received", "seen"].map(|what| format!("{name} alert.{what}"));
+    assert_eq!(told, [each("ann"), each("bob")].concat());
+    assert_eq!(fake.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_taken_comes_again_with_the_same_id_also_after_a_restart() {
     let (mut server, fake) = wired().await;
     make(&server, &fake, &["accepted"]).await;

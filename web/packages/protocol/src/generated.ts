@@ -1135,7 +1135,7 @@ export type StatusEvent = {
 };
 
 /** What a status webhook is about. */
-export type StatusType = "alert.accepted" | "alert.sent" | "alert.failed" | "alert.suppressed" | "alert.expired" | "alert.dead_lettered" | "webhook.test";
+export type StatusType = "alert.accepted" | "alert.received" | "alert.seen" | "alert.read" | "alert.sent" | "alert.failed" | "alert.suppressed" | "alert.expired" | "alert.dead_lettered" | "webhook.test";
 
 /** One step: run it, wait `wait`; a level of at least `until` ends the ladder, else the next step runs. */
 export type Step = {
@@ -1259,7 +1259,7 @@ export type WebhookBody = {
 export type WebhookDisabled = "gone" | "failing";
 
 /** What an endpoint can be told. */
-export type WebhookEvent = "accepted" | "sent" | "failed" | "suppressed" | "expired" | "dead_lettered";
+export type WebhookEvent = "accepted" | "received" | "seen" | "read" | "sent" | "failed" | "suppressed" | "expired" | "dead_lettered";
 
 /** An endpoint for status webhooks, as the application names it. */
 export type WebhookId = string;
