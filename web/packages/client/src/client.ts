@@ -5,7 +5,7 @@ import { openBrowser } from './browser.js';
 import { createChanges } from './changes.js';
 import { cursorText, parseCursor } from './cursor.js';
 import { createEvents } from './events.js';
-import { asFailure } from './failure.js';
+import { asFailure, handled } from './failure.js';
 import { createFeed, type FeedState } from './feed.js';
 import { createLink, type Link } from './link.js';
 import { navigate } from './navigate.js';
@@ -300,12 +300,6 @@ export function createClient(options: ClientOptions = {}): Client {
     sync();
   };
 
-  /** Whoever does not wait for it has `onError`: a click handler's rejected promise is no crash of the page. */
-  const handled = <T>(promise: Promise<T>): Promise<T> => {
-    promise.catch(() => {});
-    return promise;
-  };
-
   return {
     connection,
     alerts: feed.alerts.items,
@@ -369,14 +363,14 @@ export function createClient(options: ClientOptions = {}): Client {
     markUnread: (target) => handled(changes.mark(target, 'unread')),
     archive: (target) => handled(changes.mark(target, 'archived')),
     unarchive: (target) => handled(changes.mark(target, 'unarchived')),
-    async markActed(id, action) {
+    markActed(id, action) {
       const chosen = feed
         .inbox()
         .rows.get(id)
         ?.actions.find((one) => one.id === action);
       const marked = handled(changes.mark(id, 'acted'));
       if (chosen?.link) navigate(chosen.link, options);
-      await marked;
+      return marked;
     },
     open,
     setDoNotDisturb: (value) => handled(setDoNotDisturb(call, value)),

@@ -24,3 +24,9 @@ export const isFailure = (error: unknown): error is BelfryError =>
 /** An error as it is, or wrapped. */
 export const asFailure = (error: unknown, code: ClientErrorCode): BelfryError =>
   isFailure(error) ? error : failure(code, error instanceof Error ? error.message : String(error), { cause: error });
+
+/** Whoever does not wait for it has `onError`: a click handler's rejected promise is no crash of the page. */
+export function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

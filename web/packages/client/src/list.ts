@@ -1,7 +1,7 @@
 /** A view of the inbox: pages older rows in, and new ones enter at its top. */
 
 import type { AlertId, InboxPage } from '@belfry/protocol';
-import { asFailure } from './failure.js';
+import { asFailure, handled } from './failure.js';
 import { writable } from './readable.js';
 import type { AnyAlert, BelfryError, Filter, List } from './types.js';
 
@@ -124,9 +124,7 @@ export function createList(filter: Filter, host: ListHost): LiveList {
     error,
     loadMore: (n = limit) =>
       status.get() === 'ready' && next === null ? Promise.resolve({ done: true }) : load(n, status.get() !== 'ready'),
-    async refresh() {
-      await load(Math.max(limit, ids.size), true);
-    },
+    refresh: () => handled(load(Math.max(limit, ids.size), true).then(() => {})),
     dispose() {
       generation++;
       host.closed(list);

@@ -1,6 +1,7 @@
 /** The way to the push chunk: loaded when somebody looks at it, and at the start of whoever allowed notifications. */
 
 import { attempt } from './browser.js';
+import { handled } from './failure.js';
 import type { Push, PushHost } from './push.js';
 import { writable } from './readable.js';
 import type { Client, PushState } from './types.js';
@@ -44,8 +45,8 @@ export function createPushing(host: PushHost): Pushing {
           return state.subscribe(listener);
         },
       },
-      enable: async () => (await load()).enable(),
-      disable: async () => (await load()).disable(),
+      enable: () => handled(load().then((push) => push.enable())),
+      disable: () => handled(load().then((push) => push.disable())),
     },
     start,
     signOut: (person) => wanted((push) => push.signOut(person)),

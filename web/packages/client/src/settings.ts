@@ -1,6 +1,7 @@
 /** Do-not-disturb and preferences: kept by the server, changed over HTTP, the news of it comes as a frame. */
 
 import type { DoNotDisturbState, Preferences, DoNotDisturb as Setting } from '@belfry/protocol';
+import { handled } from './failure.js';
 import { writable } from './readable.js';
 import type { Call } from './rest.js';
 import type { Client, DoNotDisturb } from './types.js';
@@ -46,28 +47,27 @@ export function createPreferences(call: Call, report: (error: unknown) => void):
     value.set(loaded);
     return loaded;
   };
+  const set = async (change: Parameters<Client['preferences']['set']>[0]): Promise<void> => {
+    const before = value.get() ?? (await load());
+    const categories = { ...before.categories };
+    for (const [name, choices] of Object.entries(change.categories ?? {})) {
+      categories[name] = { ...categories[name], ...choices };
+    }
+    const wanted = { default: { ...before.default, ...change.default }, categories };
+    value.set(wanted);
+    try {
+      value.set(await call<Preferences>('PUT', path, wanted));
+    } catch (error) {
+      if (value.get() === wanted) value.set(before);
+      throw error;
+    }
+  };
   return {
     preferences: {
       get: value.get,
       subscribe: value.subscribe,
-      async load() {
-        await load();
-      },
-      async set(change) {
-        const before = value.get() ?? (await load());
-        const categories = { ...before.categories };
-        for (const [name, choices] of Object.entries(change.categories ?? {})) {
-          categories[name] = { ...categories[name], ...choices };
-        }
-        const wanted = { default: { ...before.default, ...change.default }, categories };
-        value.set(wanted);
-        try {
-          value.set(await call<Preferences>('PUT', path, wanted));
-        } catch (error) {
-          if (value.get() === wanted) value.set(before);
-          throw error;
-        }
-      },
+      load: () => handled(load().then(() => {})),
+      set: (change) => handled(set(change)),
     },
     stale() {
       if (value.get()) load().catch(report);
