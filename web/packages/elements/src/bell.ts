@@ -1,7 +1,7 @@
 /** `<belfry-bell>`: how many are unread, and the inbox behind it. */
 
 import type { Client } from '@belfry/client';
-import { h, type Props, set } from './dom.js';
+import { focusIn, h, type Props, set } from './dom.js';
 import { BelfryElement, PageElement } from './element.js';
 import { bell, icon, moon } from './icons.js';
 import { defineLater } from './later.js';
@@ -41,7 +41,7 @@ const native = 'showPopover' in PageElement.prototype;
 export class BelfryBell extends BelfryElement {
   static override readonly tag: string = 'belfry-bell';
 
-  readonly #badge = h('span', { part: 'badge', 'aria-hidden': 'true' });
+  readonly #badge = h('span', { part: 'badge', dir: 'ltr', 'aria-hidden': 'true' });
   readonly #crescent = h('span', { part: 'crescent' }, icon(moon));
   readonly #panel = h('div', { part: 'panel', id: 'panel', role: 'dialog', tabindex: -1, autofocus: true });
   readonly #button = h(
@@ -87,7 +87,7 @@ export class BelfryBell extends BelfryElement {
     if (native) this.#panel.togglePopover(opens);
     else if (opens !== this.#open) {
       this.#toggled(opens);
-      (opens ? this.#panel : this.#button).focus();
+      if (opens) this.#panel.focus();
     }
   }
 
@@ -148,6 +148,8 @@ export class BelfryBell extends BelfryElement {
   #toggled(opens: boolean): void {
     this.#open = opens;
     load();
+    // Browsers give the focus back to what had it, but do not look into shadow roots for that.
+    if (!opens && this.#panel.contains(focusIn(this.root))) this.#button.focus({ preventScroll: true });
     set(this.#button, { 'aria-expanded': opens });
     this.#panel.classList.toggle('open', opens);
     const { client } = this;

@@ -60,7 +60,8 @@ export class BelfryPreferences extends BelfryElement {
     const redraw = (into: HTMLElement, draw: () => Node[]): void => {
       const name = focusIn(this.root)?.getAttribute('data-key');
       into.replaceChildren(...draw());
-      if (name) into.querySelector<HTMLElement>(`[data-key="${CSS.escape(name)}"]`)?.focus();
+      const same = [...into.querySelectorAll<HTMLElement>('[data-key]')].find(({ dataset }) => dataset['key'] === name);
+      same?.focus();
     };
     this.follow(client.preferences, signal, () => redraw(table, () => this.#table(client)));
     this.follow(client.doNotDisturb, signal, (state) => redraw(hours, () => this.#hours(client, state)));
