@@ -12,7 +12,7 @@ export default defineConfig({
   },
   environments: { client: { resolve: { conditions: ['browser', 'module', 'development'] } } },
   test: {
-    include: ['packages/*/test/**/*.test.{ts,tsx}'],
+    include: ['packages/*/test/**/*.test.{ts,tsx}', 'examples/flyer-deals-react/test/**/*.test.ts'],
     exclude: ['packages/protocol/**'],
     environment: 'node',
     // Solid has a build for servers and one for browsers: only what Vite resolves itself gets the one of its environment.
