@@ -1,6 +1,6 @@
 /** The facade: decides who is who and when this tab takes part, and wires connection, feed, tabs and attention. */
 
-import { createAttention } from './attention/presenter.js';
+import { createAttending } from './attending.js';
 import { openBrowser } from './browser.js';
 import { createChanges } from './changes.js';
 import { cursorText, parseCursor } from './cursor.js';
@@ -83,24 +83,27 @@ export function createClient(options: ClientOptions = {}): Client {
     changes.mark(alert, 'read').catch(() => {});
     if (alert.link) navigate(alert.link, options);
   };
-  const attention = createAttention(
-    {
-      ...options.attention,
-      browser,
-      presence: () => tabs?.presence() ?? { lastInputAt: 0, visible: browser.visible(), focused: browser.focused() },
-      onPresence: presence.add,
-    },
-    {
-      user: who.get,
-      current: (id) => feed.inbox().rows.get(id) ?? null,
-      doNotDisturb: feed.doNotDisturb.get,
-      unread: () => feed.unread,
-      serverNow: () => clock.now() + skew,
-      displayed: (ids) => tabs?.request({ do: 'ack', ids }),
-      open,
-      report,
-    },
-  );
+  const loadAttention = async () =>
+    (await import('./attention/presenter.js')).createAttention(
+      {
+        ...options.attention,
+        browser,
+        presence: () => tabs?.presence() ?? { lastInputAt: 0, visible: browser.visible(), focused: browser.focused() },
+        onPresence: presence.add,
+      },
+      {
+        user: who.get,
+        current: (id) => feed.inbox().rows.get(id) ?? null,
+        doNotDisturb: feed.doNotDisturb.get,
+        unread: () => feed.unread,
+        serverNow: () => clock.now() + skew,
+        displayed: (ids) => tabs?.request({ do: 'ack', ids }),
+        open,
+        report,
+      },
+    );
+  const { badge, sound } = options.attention ?? {};
+  const attention = createAttending(loadAttention, !!(badge?.app || badge?.title), sound !== false, report);
   const presenters = createPresenters(attention.onPresent, events);
   const pushing = createPushing({
     user: who.get,
