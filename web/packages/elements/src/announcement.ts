@@ -47,7 +47,8 @@ export class BelfryAnnouncement extends BelfryElement {
     // The banner says it: a toast would say it twice.
     const present = (event: Event): void => {
       const { alert } = (event as CustomEvent<Presentation>).detail;
-      if (alert && kinds.includes(alert.kind) && this.checkVisibility?.() !== false) event.preventDefault();
+      const ours = (event.target as Partial<BelfryElement>).client === client;
+      if (ours && alert && kinds.includes(alert.kind) && this.checkVisibility?.() !== false) event.preventDefault();
     };
     document.addEventListener('belfry-present', present, { signal });
   }

@@ -25,7 +25,7 @@ const styles = `
 @keyframes bump{40%{scale:1.25}}
 [part=crescent]{position:absolute;inset-block-end:3px;inset-inline-end:3px;padding:1px;border-radius:50%;background:var(--_surface);color:var(--_text)}
 [part=crescent] .icon{inline-size:12px;block-size:12px;stroke-width:1.8}
-[part=panel]{position:fixed;z-index:var(--belfry-z,2147483000);flex-direction:column;inset:auto;inset-block-end:8px;inset-inline-end:8px;inline-size:min(420px,100vw - 16px);block-size:min(640px,85dvh);margin:0;padding:0;border:1px solid var(--_line);border-radius:calc(var(--_radius) + 2px);background:var(--_surface);color:var(--_text);box-shadow:var(--_shadow);overflow:hidden}
+[part=panel]{position:fixed;z-index:var(--belfry-z,2147483000);flex-direction:column;inset:auto;inset-block-end:max(8px,env(safe-area-inset-bottom));inset-inline-end:8px;inline-size:min(420px,100vw - 16px);block-size:min(640px,85dvh);margin:0;padding:0;border:1px solid var(--_line);border-radius:calc(var(--_radius) + 2px);background:var(--_surface);color:var(--_text);box-shadow:var(--_shadow);overflow:hidden}
 [part=panel]:focus-visible{outline:0}
 [part=panel].open{display:flex}
 [part=panel]:not(.open){display:none}
@@ -84,8 +84,9 @@ export class BelfryBell extends BelfryElement {
   }
 
   #toggle(opens: boolean): void {
+    if (opens === this.#open) return;
     if (native) this.#panel.togglePopover(opens);
-    else if (opens !== this.#open) {
+    else {
       this.#toggled(opens);
       if (opens) this.#panel.focus();
     }
@@ -104,15 +105,17 @@ export class BelfryBell extends BelfryElement {
     document.addEventListener(
       'belfry-inbox',
       (event) => {
-        if (event.defaultPrevented || this.#button.hidden) return;
+        const theirs = (event.target as Partial<BelfryElement>).client !== client;
+        if (event.defaultPrevented || theirs || this.#button.hidden) return;
         event.preventDefault();
         this.reveal();
       },
       { signal },
     );
     signal.addEventListener('abort', () => {
-      this.hide();
-      this.#panel.replaceChildren();
+      // What is off the page already cannot be closed there.
+      if (this.isConnected) this.hide();
+      else if (this.#open) this.#toggled(false);
     });
   }
 

@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { expect, it } from 'vitest';
-import { click, freshPage, NOW, pageClient, part, parts, place, settle } from './page.js';
+import { click, freshPage, NOW, pageClient, part, parts, place, settle, toastRegion } from './page.js';
 
 freshPage();
 
@@ -41,9 +41,7 @@ it('keeps the toast of what it shows away, and no other', () => {
   place('belfry-toasts');
   client.receive('system-message', {}, { title: 'Maintenance' });
   client.receive('job-completed', {}, { title: 'Done' });
-  const region = document.querySelector('belfry-toast-region');
-  if (!region) throw new Error('there is no region');
-  expect(parts(region, 'toast').map((toast) => toast.getAttribute('aria-label'))).toEqual(['Done']);
+  expect(parts(toastRegion(), 'toast').map((toast) => toast.getAttribute('aria-label'))).toEqual(['Done']);
   expect(client.presented.map(({ outcome }) => outcome)).toEqual(['shown', 'shown']);
 });
 

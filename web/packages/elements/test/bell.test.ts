@@ -1,7 +1,8 @@
 // @vitest-environment happy-dom
-import { testAlert } from '@belfry/testing';
+import { createTestClient, testAlert } from '@belfry/testing';
 import { describe, expect, it, vi } from 'vitest';
-import { click, freshPage, NOW, pageClient, part, parts, place, press, settle } from './page.js';
+import type { BelfryInbox } from '../src/inbox.js';
+import { click, freshPage, NOW, pageClient, part, parts, place, press, settle, toastRegion } from './page.js';
 
 freshPage();
 
@@ -52,7 +53,6 @@ it('a crescent says that it is quiet, and until when', () => {
   const client = pageClient({ unread: 2 });
   const bell = place('belfry-bell');
   expect(part(bell, 'crescent').hidden).toBe(true);
-  client.doNotDisturb.get();
   void client.setDoNotDisturb({ until });
   expect(part(bell, 'crescent').hidden).toBe(false);
   const time = until.toLocaleTimeString('en', { hour: '2-digit', minute: '2-digit' }).toLowerCase();
@@ -93,12 +93,35 @@ describe('the panel', () => {
   });
 
   it('uses the bell’s own client', () => {
-    pageClient({ unread: 1 });
-    const other = pageClient.length;
-    expect(other).toBe(0);
+    const page = pageClient({ unread: 1 });
+    const own = createTestClient({ unread: 2 });
+    const bell = place('belfry-bell', {}, own);
+    bell.reveal();
+    expect((part(bell, 'inbox') as BelfryInbox).client).toBe(own);
+    expect(page.leaks.lists).toBe(0);
+    expect(own.leaks.lists).toBe(1);
+  });
+
+  it('goes with the bell, and gives back what it held', async () => {
+    const client = pageClient();
     const bell = place('belfry-bell');
     bell.reveal();
-    expect(part(bell, 'inbox')).toMatchObject({ client: bell.client });
+    bell.remove();
+    await settle();
+    expect(client.leaks).toEqual({ listeners: 0, presenters: 0, lists: 0 });
+    expect(client.holds).toBe(0);
+    document.body.append(bell);
+    expect(part(bell, 'button').getAttribute('aria-expanded')).toBe('false');
+  });
+
+  it('stays closed for a toast of another client', () => {
+    const other = createTestClient();
+    pageClient();
+    const bell = place('belfry-bell');
+    place('belfry-toasts', {}, other);
+    other.summarize(3, 'away');
+    click(part(toastRegion(), 'title'));
+    expect(part(bell, 'button').getAttribute('aria-expanded')).toBe('false');
   });
 
   it('opens for a toast that stands for several', () => {
@@ -106,9 +129,7 @@ describe('the panel', () => {
     const bell = place('belfry-bell');
     place('belfry-toasts');
     client.summarize(3, 'away');
-    const region = document.querySelector('belfry-toast-region');
-    if (!region) throw new Error('there is no region');
-    click(part(region, 'title'));
+    click(part(toastRegion(), 'title'));
     expect(part(bell, 'button').getAttribute('aria-expanded')).toBe('true');
   });
 
@@ -117,9 +138,7 @@ describe('the panel', () => {
     const bell = place('belfry-bell');
     place('belfry-toasts').addEventListener('belfry-inbox', (event) => event.preventDefault());
     client.summarize(3, 'away');
-    const region = document.querySelector('belfry-toast-region');
-    if (!region) throw new Error('there is no region');
-    click(part(region, 'title'));
+    click(part(toastRegion(), 'title'));
     expect(part(bell, 'button').getAttribute('aria-expanded')).toBe('false');
   });
 

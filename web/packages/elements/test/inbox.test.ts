@@ -235,10 +235,12 @@ describe('states', () => {
   });
 
   it('an error can be tried again', async () => {
-    const client = pageClient();
-    const inbox = place('belfry-inbox');
+    const client = pageClient({ alerts: [alert('One', 0)], older: [alert('Two', DAY)] });
+    const inbox = place('belfry-inbox', { limit: '1' });
+    expect(part(inbox, 'more').hidden).toBe(false);
     client.setListStatus('error');
     expect(part(inbox, 'error').getAttribute('role')).toBe('alert');
+    expect(part(inbox, 'more').hidden).toBe(true);
     click(part(inbox, 'retry'));
     await settle();
     expect(parts(inbox, 'error')).toHaveLength(0);

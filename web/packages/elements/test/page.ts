@@ -60,6 +60,13 @@ export function part(element: Element, name: string): HTMLElement {
   return first;
 }
 
+/** Where the toasts are; the element that the page placed stays where it is. */
+export function toastRegion(): HTMLElement {
+  const region = document.querySelector<HTMLElement>('belfry-toast-region');
+  if (!region) throw new Error('there is no region');
+  return region;
+}
+
 /** Presses a key on a node. */
 export function press(node: Element, key: string, more: KeyboardEventInit = {}): KeyboardEvent {
   const event = new KeyboardEvent('keydown', { key, bubbles: true, composed: true, cancelable: true, ...more });

@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { expect, it, vi } from 'vitest';
-import { click, freshPage, pageClient, part, parts, place } from './page.js';
+import { click, freshPage, pageClient, part, parts, place, toastRegion } from './page.js';
 
 freshPage();
 
@@ -19,7 +19,7 @@ it('in a DOM for tests, which lacks much, every element can be placed and used',
     place(`belfry-${tag}`);
   const bell = place('belfry-bell');
   client.receive('job-completed', {}, { title: 'Done' });
-  const region = document.querySelector('belfry-toast-region') as Element;
+  const region = toastRegion();
   expect(parts(region, 'toast')).toHaveLength(1);
   bell.reveal();
   expect(part(bell, 'button').getAttribute('aria-expanded')).toBe('true');

@@ -1,14 +1,10 @@
 // @vitest-environment happy-dom
 import { describe, expect, it, vi } from 'vitest';
-import { freshPage, pageClient, part, parts, place, settle } from './page.js';
+import { freshPage, pageClient, part, parts, place, settle, toastRegion } from './page.js';
 
 freshPage();
 
-const region = (): HTMLElement => {
-  const found = document.querySelector<HTMLElement>('belfry-toast-region');
-  if (!found) throw new Error('there is no region');
-  return found;
-};
+const region = toastRegion;
 
 /** A modal dialog as this DOM, which knows no `:modal`, can have one. */
 function openDialog(): HTMLDialogElement {

@@ -2,16 +2,11 @@
 import type { AnyAlert, Presentation } from '@belfry/client';
 import { describe, expect, it, vi } from 'vitest';
 import type { BelfryToasts } from '../src/index.js';
-import { click, freshPage, pageClient, part, parts, place, press, settle } from './page.js';
+import { click, freshPage, pageClient, part, parts, place, press, settle, toastRegion } from './page.js';
 
 freshPage();
 
-/** The region moves; the element stays. */
-const region = (): Element => {
-  const found = document.querySelector('belfry-toast-region');
-  if (!found) throw new Error('there is no region');
-  return found;
-};
+const region = toastRegion;
 const toasts = (): HTMLElement[] => parts(region(), 'toast');
 const titles = (): (string | null)[] => toasts().map((toast) => toast.getAttribute('aria-label'));
 const spoken = (name: 'polite' | 'assertive'): string[] =>

@@ -46,7 +46,7 @@ export class BelfryInbox extends BelfryElement {
   readonly #note = h('div', { part: 'note', role: 'status' });
   readonly #pages = h('div', { part: 'list' });
   readonly #state = h('div');
-  readonly #more = h('button', { part: 'more', click: () => quietly(this.#list?.loadMore() ?? done) });
+  readonly #more = h('button', { part: 'more', click: () => this.#older() });
   readonly #scroll = h('div', { part: 'scroll' }, this.#pages, this.#state, this.#more);
   #filters: readonly HTMLElement[] = [];
   #markAll: HTMLElement = this.#more;
@@ -118,6 +118,12 @@ export class BelfryInbox extends BelfryElement {
       h('button', { part: 'undo', click: undo }, this.say('undo')),
     );
     this.#save(client.archive(alert));
+  }
+
+  #older(): void {
+    const busy = (is: boolean): void => set(this.#more, { 'aria-disabled': is, 'aria-busy': is });
+    busy(true);
+    quietly((this.#list?.loadMore() ?? done).finally(() => busy(false)));
   }
 
   /** Everything up to the newest row that is loaded; what comes meanwhile stays unread. */
@@ -238,7 +244,7 @@ export class BelfryInbox extends BelfryElement {
         ?.focus();
     }
     const status = this.#list.status.get();
-    this.#more.hidden = !this.#list.hasMore.get() || alerts.length === 0;
+    this.#more.hidden = !this.#list.hasMore.get() || alerts.length === 0 || status === 'error';
     set(this.#scroll, { 'aria-busy': status === 'loading' ? 'true' : null });
     this.#state.replaceChildren(...this.#stateOf(status, alerts.length === 0));
   }
