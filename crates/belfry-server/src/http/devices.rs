@@ -52,7 +52,9 @@ pub(super) async fn put_device(
     body: Body,
 ) -> Result<Answer, Refusal> {
     let body: DeviceBody = body::json(&headers, body, limit(&services)).await?;
-    check(&body)?;
+    // Which hosts may be spoken to without TLS, the configured way out knows itself.
+    let schemes: &[&str] = if services.web_push.is_some() { &["https", "http"] } else { &["https"] };
+    check(&body, schemes)?;
     check_subscription(&services, &body.address)?;
     let (registering, user) = (Arc::clone(&services), person.user().clone());
     let device = new_device(&id, body);
@@ -138,7 +140,7 @@ pub(super) async fn delete_user_device(
     if deleted { Ok(body::no_content()) } else { Err(unknown()) }
 }
 
-fn check(body: &DeviceBody) -> Result<(), Refusal> {
+fn check(body: &DeviceBody, schemes: &[&str]) -> Result<(), Refusal> {
     // The same words with the same rules as a user's own.
     users::check(&UserProfile {
         locale: body.locale.clone(),
@@ -165,7 +167,7 @@ fn check(body: &DeviceBody) -> Result<(), Refusal> {
             say("/topic", topic.as_deref().map_or(Ok(()), bundle_id));
         }
         PushAddress::WebPush { endpoint, keys, vapid_key_id } => {
-            say("/endpoint", check_endpoint(endpoint));
+            say("/endpoint", check_endpoint(endpoint, schemes));
             say("/keys/p256dh", p256_point(keys));
             say("/keys/auth", secret_of_16_bytes(keys));
             say("/vapid_key_id", vapid_key_id.as_deref().map_or(Ok(()), |id| word(id, KEY_ID_BYTES_MAX)));
@@ -236,10 +238,10 @@ fn check_subscription(services: &Services, address: &PushAddress) -> Result<(), 
 }
 
 /// Where the server would post to. The way out looks once more, at what the name resolves to.
-fn check_endpoint(endpoint: &str) -> Result<(), String> {
+fn check_endpoint(endpoint: &str, schemes: &[&str]) -> Result<(), String> {
     word(endpoint, ENDPOINT_BYTES_MAX)?;
     let url = reqwest::Url::parse(endpoint).map_err(|_| "is no URL".to_owned())?;
-    if url.scheme() != "https" {
+    if !schemes.contains(&url.scheme()) {
         return Err("must begin with `https://`".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
@@ -284,7 +286,7 @@ mod tests {
 
     fn faults(body: Value) -> Vec<String> {
         let body: DeviceBody = serde_json::from_value(body).expect("has the form of a device");
-        match check(&body) {
+        match check(&body, &["https"]) {
             Ok(()) => Vec::new(),
             Err(refusal) => refusal.problem.errors.into_iter().map(|fault| fault.pointer).collect(),
         }
