@@ -1,5 +1,6 @@
 /** The facade: decides who is who and when this tab takes part, and wires connection, feed, tabs and attention. */
 
+import type { Preferences } from '@belfry/protocol';
 import { createAttending } from './attending.js';
 import { openBrowser } from './browser.js';
 import { createChanges } from './changes.js';
@@ -13,7 +14,6 @@ import { createPresenters } from './presenters.js';
 import { createPushing } from './pushing.js';
 import { emitter, writable } from './readable.js';
 import { createCall } from './rest.js';
-import { createPreferences, setDoNotDisturb } from './settings.js';
 import { createTabs, tabsName } from './tabs/shared.js';
 import type { Tabs, TabsHost } from './tabs/tabs.js';
 import { createTokens } from './token.js';
@@ -52,7 +52,9 @@ export function createClient(options: ClientOptions = {}): Client {
   const isConnected = (): boolean => connection.get().isConnected;
   const tokens = createTokens(options, () => (user ? nameOf(user) : null));
   const call = createCall(browser, tokens);
-  const settings = createPreferences(call, report);
+  const preferences = writable<Preferences | null>(null, report);
+
+  const loadPreferences = async (): Promise<void> => (await settings()).loadPreferences(call, preferences);
 
   const feed = createFeed(
     {
@@ -163,7 +165,7 @@ export function createClient(options: ClientOptions = {}): Client {
       receive(message) {
         if (!('id' in message)) {
           if (message.type === 'connection-established') skew = Date.parse(message.timestamp) - clock.now();
-          if (message.type === 'settings-changed') settings.stale();
+          if (message.type === 'settings-changed' && preferences.get()) loadPreferences().catch(report);
         }
         feed.apply(message);
       },
@@ -288,7 +290,7 @@ export function createClient(options: ClientOptions = {}): Client {
     user = person;
     away = false;
     feed.clear();
-    settings.forget();
+    preferences.set(null);
     tokens.forget();
     who.set(person);
     if (before) {
@@ -376,9 +378,14 @@ export function createClient(options: ClientOptions = {}): Client {
       return marked;
     },
     open,
-    setDoNotDisturb: (value) => handled(setDoNotDisturb(call, value)),
+    setDoNotDisturb: (value) => handled(settings().then((chunk) => chunk.setDoNotDisturb(call, value))),
     setSound: attention.setSound,
-    preferences: settings.preferences,
+    preferences: {
+      get: preferences.get,
+      subscribe: preferences.subscribe,
+      load: () => handled(loadPreferences()),
+      set: (change) => handled(settings().then((chunk) => chunk.setPreferences(call, preferences, change))),
+    },
     push: pushing.push,
   };
 }
@@ -394,6 +401,9 @@ const idle: Connection = {
   role: 'none',
   transport: null,
 };
+
+/** The chunk for people who change their settings. */
+const settings = () => import('./settings.js');
 
 /** The chunk that only applications with a history load. Without it there is none. */
 const history = <T>(run: (chunk: typeof import('./history.js')) => Promise<T>): Promise<T | undefined> =>

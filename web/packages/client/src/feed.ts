@@ -1,6 +1,6 @@
 /** What the person has: the inbox, the lists over it, and who hears what came. Fed by frames in every tab alike. */
 
-import type { AlertId, InboxPage, ServerMessage } from '@belfry/protocol';
+import type { AlertId, DoNotDisturbState, InboxPage, ServerMessage } from '@belfry/protocol';
 import type { Arrival, Attention } from './attention/attention.js';
 import type { LifeEvent } from './connection.js';
 import { cursorText, isBeyond, type Place, parseCursor } from './cursor.js';
@@ -10,8 +10,9 @@ import { ask, createInbox, type Inbox, type Outcome, place, put, receive, startA
 import { createList, type ListState, type LiveList } from './list.js';
 import { emitter, type Writable, writable } from './readable.js';
 import type { Call } from './rest.js';
-import { asDoNotDisturb, quietNever } from './settings.js';
 import type { AnyAlert, ClientOptions, Clock, DoNotDisturb, Filter } from './types.js';
+
+const quietNever: DoNotDisturb = { active: false, until: null, schedule: [], timeZone: null };
 
 /** Receipts of what comes in a row go out together. */
 const ACK_AFTER_MS = 100;
@@ -74,6 +75,7 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
   const timers = new Map<() => void, unknown>();
   let inbox = createInbox();
   let shownRows = keep;
+  let shownSettings: DoNotDisturbState | null = null;
 
   /** Once, whoever asks for it meanwhile. */
   const after = (ms: number, run: () => void) => {
@@ -105,10 +107,13 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
 
   const showNumbers = () => {
     if (inbox.unread !== null) unread.set(inbox.unread);
-    if (inbox.settings) doNotDisturb.set(asDoNotDisturb(inbox.settings));
+    if (!inbox.settings || inbox.settings === shownSettings) return;
+    shownSettings = inbox.settings;
+    const { time_zone: timeZone, ...setting } = shownSettings;
+    doNotDisturb.set({ ...setting, timeZone });
+    host.attention().doNotDisturbChanged();
   };
   const apply = (message: ServerMessage) => {
-    const before = inbox.settings;
     const outcome = receive(inbox, message);
     host.events().frame(message);
     const { arrived, how, changed: gone, reset } = outcome;
@@ -123,7 +128,6 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
     if (outcome.abandon) host.life({ on: 'end', code: 1006 });
     else if (outcome.resume) resume(outcome);
     caughtUp();
-    if (inbox.settings !== before) host.attention().doNotDisturbChanged();
     after(KEEP_AFTER_MS, kept);
     after(ACK_AFTER_MS, acknowledge);
   };

@@ -176,25 +176,22 @@ export function put(inbox: Inbox, item: Item): AnyAlert {
   return alert;
 }
 
+/** What a person's change does to the flags; any other one ends the row. */
+const CHANGES: { readonly [to in ChangedTo]?: Partial<ItemState> } = {
+  seen: { seen: true },
+  read: { seen: true, read: true },
+  unread: { read: false },
+  archived: { seen: true, read: true, archived: true },
+  unarchived: { archived: false },
+  acted: { seen: true, read: true, acted: true },
+};
+
 /** What a change makes of a state; `null`: the row leaves. */
 export function changedState(state: ItemState, to: ChangedTo): ItemState | null {
-  switch (to) {
-    case 'seen':
-      return { ...state, seen: true };
-    case 'read':
-      return { ...state, seen: true, read: true };
-    case 'unread':
-      // What is out of the list counts as read, and stays so.
-      return state.archived ? state : { ...state, read: false };
-    case 'archived':
-      return { ...state, seen: true, read: true, archived: true };
-    case 'unarchived':
-      return { ...state, archived: false };
-    case 'acted':
-      return { ...state, seen: true, read: true, acted: true };
-    default:
-      return null;
-  }
+  const change = CHANGES[to];
+  if (!change) return null;
+  // What is out of the list counts as read, and stays so.
+  return to === 'unread' && state.archived ? state : { ...state, ...change };
 }
 
 export const sameState = (a: ItemState, b: ItemState): boolean =>
@@ -202,26 +199,11 @@ export const sameState = (a: ItemState, b: ItemState): boolean =>
 
 /** A wire item as the application sees it. */
 export function toAlert(item: Item): AnyAlert {
-  const { id, data, title, body, severity, category, link, thread, quiet, stream, seq } = item;
-  return {
-    id,
-    kind: item.type,
-    data,
-    title,
-    body,
-    severity,
-    category,
-    link,
-    image: item.image ?? null,
-    actions: item.actions ?? [],
-    thread,
-    createdAt: item.timestamp,
-    expiresAt: item.expires_at,
-    quiet,
-    stream,
-    seq,
-    state: item.state ?? FRESH,
-  } as AnyAlert;
+  const { type: kind, timestamp: createdAt, expires_at: expiresAt, image = null, actions = [], ...rest } = item;
+  const { version: _, unread: __, replaces: ___, state = FRESH, link, ...same } = rest;
+  // Nothing that runs when it is followed.
+  const safe = link && /^(\/|https:)/.test(link) ? link : null;
+  return { ...same, kind, createdAt, expiresAt, link: safe, image, actions, state } as AnyAlert;
 }
 
 function onAlert(inbox: Inbox, item: Item & { unread: number }, out: Outcome): void {
