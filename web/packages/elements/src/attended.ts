@@ -7,8 +7,8 @@ const INPUTS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart', 
 
 /** Watches for input until the signal aborts; the answer is a function. */
 export function watchAttention(signal: AbortSignal): () => boolean {
-  // Somebody opened the page just now.
-  let inputAt = Date.now();
+  // That a page was opened says nothing: dashboards load themselves anew all night.
+  let inputAt = 0;
   const touched = (): void => {
     inputAt = Date.now();
   };

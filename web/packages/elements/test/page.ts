@@ -45,7 +45,13 @@ export function place<K extends keyof HTMLElementTagNameMap>(
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   if (client) Object.assign(element, { client });
   document.body.append(element);
+  attend();
   return element;
+}
+
+/** Somebody moves the pointer: there is somebody. */
+export function attend(): void {
+  document.dispatchEvent(new Event('pointermove', { bubbles: true }));
 }
 
 /** All parts of this name, in the order of the page. */
