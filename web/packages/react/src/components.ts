@@ -13,7 +13,7 @@ import {
   type RenderToast,
 } from '@belfry/elements';
 import { BelfryInbox } from '@belfry/elements/inbox';
-import { BelfryDoNotDisturb, BelfryPushPrompt, BelfrySound } from '@belfry/elements/settings';
+import { BelfryDoNotDisturb, BelfryPreferences, BelfryPushPrompt, BelfrySound } from '@belfry/elements/settings';
 import {
   type CSSProperties,
   createElement,
@@ -60,7 +60,7 @@ function component<E extends HTMLElement, P>(element: ElementClass): ElementComp
     const client = useBelfry();
     const ref = useRef<(E & { client: Client | null }) | null>(null);
     const latest = useLatest(props);
-    const { className, keep, always, renderToast, onPresent, onOpen, onDismiss, onInbox, ...rest } = props;
+    const { className, keep, always, renderToast, labels, onPresent, onOpen, onDismiss, onInbox, ...rest } = props;
     useImperativeHandle<E | null, E | null>(forwarded, () => ref.current);
     useEffect(() => {
       define(element);
@@ -72,9 +72,11 @@ function component<E extends HTMLElement, P>(element: ElementClass): ElementComp
       return () => listening.abort();
     }, [latest]);
     useEffect(() => {
-      if (ref.current) Object.assign(ref.current, renderToast && { renderToast }, { client });
-    }, [client, renderToast]);
+      // The client last: with it the element begins.
+      if (ref.current) Object.assign(ref.current, renderToast && { renderToast }, labels && { labels }, { client });
+    });
     // An element that another part of the page made known before hydration has changed its own attributes.
+    // What a boolean becomes differs between versions of React; an empty text does not.
     const attributes = { class: className, keep: keep ? '' : undefined, always: always ? '' : undefined };
     return createElement(element.tag, { ...rest, ...attributes, ref, suppressHydrationWarning: true });
   });
@@ -82,7 +84,7 @@ function component<E extends HTMLElement, P>(element: ElementClass): ElementComp
   return Component as unknown as ElementComponent<E, P>;
 }
 
-type Props = ElementProps & ToastsProps & PushPromptProps;
+type Props = ElementProps & ToastsProps & PushPromptProps & PreferencesProps;
 
 /** What `<Toasts>` takes. */
 export interface ToastsProps {
@@ -119,6 +121,14 @@ export interface PushPromptProps {
   always?: boolean | undefined;
 }
 
+/** What `<Preferences>` takes. */
+export interface PreferencesProps {
+  /** The categories to show, separated by spaces. */
+  categories?: string | undefined;
+  /** What categories are called. */
+  labels?: BelfryPreferences['labels'] | undefined;
+}
+
 /** Shows this tab's alerts. */
 export const Toasts: ElementComponent<BelfryToasts, ToastsProps> = component(BelfryToasts);
 /** The unread number, and the inbox behind it. */
@@ -135,3 +145,5 @@ export const DoNotDisturbSwitch: ElementComponent<BelfryDoNotDisturb> = componen
 export const SoundSwitch: ElementComponent<BelfrySound> = component(BelfrySound);
 /** Asks for push when there is a reason to. */
 export const PushPrompt: ElementComponent<BelfryPushPrompt, PushPromptProps> = component(BelfryPushPrompt);
+/** Which alerts come by which way. */
+export const Preferences: ElementComponent<BelfryPreferences, PreferencesProps> = component(BelfryPreferences);

@@ -16,6 +16,8 @@ export {
   type ElementProps,
   Inbox,
   type InboxProps,
+  Preferences,
+  type PreferencesProps,
   PushPrompt,
   type PushPromptProps,
   SoundSwitch,

@@ -10,7 +10,6 @@ import {
   useContext,
   useEffect,
   useMemo,
-  useRef,
   useState,
 } from 'react';
 
@@ -43,11 +42,9 @@ export function BelfryProvider(props: BelfryProviderProps): ReactNode {
   const [first] = useState(initial);
   const provided = useMemo(() => ({ client, initial: first }), [client, first]);
 
-  const told = useRef(given ? undefined : user);
   useEffect(() => {
-    if (user === undefined || user === told.current) return;
-    told.current = user;
-    void client.identify(user);
+    // The same person again changes nothing.
+    if (user !== undefined) void client.identify(user);
   }, [client, user]);
 
   return createElement(BelfryContext.Provider, { value: provided }, children);

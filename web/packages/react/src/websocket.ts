@@ -20,16 +20,12 @@ export interface WebSocketControls extends Connection, SocketActions {
 
 /** Connects while mounted, and says how it is. Several of them share one connection. */
 export function useWebSocket(options: UseWebSocketOptions = {}): WebSocketControls {
-  useDefaults(options);
+  const provided = useContext(BelfryContext);
+  // Once per mount, and before the default client is first used.
+  useState(() => provided ?? configureBelfry(clientOptions(options)));
   const client = useBelfry();
   const connection = useConnection();
   useHold(client, options.autoConnect ?? true);
   const actions = useMemo(() => socketActions(client), [client]);
   return { ...connection, connection, ...actions };
-}
-
-/** Once per mount, and before the default client is first used. */
-function useDefaults(options: UseWebSocketOptions): void {
-  const provided = useContext(BelfryContext);
-  useState(() => provided || configureBelfry(clientOptions(options)));
 }

@@ -6,6 +6,7 @@ import {
   DoNotDisturbSwitch,
   type ElementProps,
   Inbox,
+  Preferences,
   PushPrompt,
   SoundSwitch,
   Toasts,
@@ -51,7 +52,17 @@ function Everything(): ReactNode {
   return createElement('pre', null, JSON.stringify(said));
 }
 
-const all = [Announcement, Toasts, Bell, Inbox, ConnectionIndicator, DoNotDisturbSwitch, SoundSwitch, PushPrompt];
+const all = [
+  Announcement,
+  Toasts,
+  Bell,
+  Inbox,
+  ConnectionIndicator,
+  DoNotDisturbSwitch,
+  SoundSwitch,
+  PushPrompt,
+  Preferences,
+];
 const elements = (all as FunctionComponent<ElementProps>[]).map((component) =>
   createElement(component, { key: component.displayName, className: 'mine', onOpen: () => {}, 'data-test': 'yes' }),
 );
@@ -115,6 +126,6 @@ test('components render their tags, with attributes and without properties', () 
   expect(html).toContain('<belfry-bell');
   expect(html).toContain('<belfry-toasts');
   expect(html).not.toContain('object Object');
-  expect(html.match(/class="mine"/g)).toHaveLength(8);
-  expect(html.match(/data-test="yes"/g)).toHaveLength(8);
+  expect(html.match(/class="mine"/g)).toHaveLength(9);
+  expect(html.match(/data-test="yes"/g)).toHaveLength(9);
 });

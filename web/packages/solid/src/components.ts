@@ -13,7 +13,7 @@ import {
   type RenderToast,
 } from '@belfry/elements';
 import { BelfryInbox } from '@belfry/elements/inbox';
-import { BelfryDoNotDisturb, BelfryPushPrompt, BelfrySound } from '@belfry/elements/settings';
+import { BelfryDoNotDisturb, BelfryPreferences, BelfryPushPrompt, BelfrySound } from '@belfry/elements/settings';
 import { type Component, createComponent, type JSX, type Ref } from 'solid-js';
 import { Dynamic } from 'solid-js/web';
 import { useBelfry } from './provider.js';
@@ -44,7 +44,7 @@ export interface ElementProps<E extends HTMLElement = HTMLElement> extends Eleme
 function nameOf(name: string): string {
   if (/^on[A-Z]/.test(name)) return `on:belfry-${name.slice(2).toLowerCase()}`;
   if (/^(ref|class|style|children)$/.test(name)) return name;
-  return `${name === 'renderToast' ? 'prop' : 'attr'}:${name}`;
+  return `${/^(renderToast|labels)$/.test(name) ? 'prop' : 'attr'}:${name}`;
 }
 
 /** An element as a component. */
@@ -101,6 +101,14 @@ export interface PushPromptProps {
   always?: boolean | undefined;
 }
 
+/** What `<Preferences>` takes. */
+export interface PreferencesProps {
+  /** The categories to show, separated by spaces. */
+  categories?: string | undefined;
+  /** What categories are called. */
+  labels?: BelfryPreferences['labels'] | undefined;
+}
+
 /** Shows this tab's alerts. */
 export const Toasts: ElementComponent<BelfryToasts, ToastsProps> = component(BelfryToasts);
 /** The unread number, and the inbox behind it. */
@@ -117,3 +125,5 @@ export const DoNotDisturbSwitch: ElementComponent<BelfryDoNotDisturb> = componen
 export const SoundSwitch: ElementComponent<BelfrySound> = component(BelfrySound);
 /** Asks for push when there is a reason to. */
 export const PushPrompt: ElementComponent<BelfryPushPrompt, PushPromptProps> = component(BelfryPushPrompt);
+/** Which alerts come by which way. */
+export const Preferences: ElementComponent<BelfryPreferences, PreferencesProps> = component(BelfryPreferences);

@@ -14,6 +14,8 @@ export {
   type ElementProps,
   Inbox,
   type InboxProps,
+  Preferences,
+  type PreferencesProps,
   PushPrompt,
   type PushPromptProps,
   SoundSwitch,

@@ -29,14 +29,10 @@ export function BelfryProvider(props: BelfryProviderProps): JSX.Element {
   const { client: given, options, user, initial } = props;
   // Making a client has no side effect, so there is nothing to dispose: the holds of its children are all it has.
   const client = given ?? createClient({ ...options, ...(user !== undefined && { user }), initial });
-  createEffect<typeof user>(
-    (before) => {
-      const now = props.user;
-      if (now !== undefined && now !== before) void client.identify(now);
-      return now;
-    },
-    given ? undefined : user,
-  );
+  createEffect(() => {
+    // The same person again changes nothing.
+    if (props.user !== undefined) void client.identify(props.user);
+  });
   return createComponent(BelfryContext.Provider, {
     value: { client, initial },
     get children() {

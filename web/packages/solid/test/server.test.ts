@@ -5,6 +5,7 @@ import {
   ConnectionIndicator,
   DoNotDisturbSwitch,
   Inbox,
+  Preferences,
   PushPrompt,
   SoundSwitch,
   Toasts,
@@ -50,9 +51,17 @@ function everything(): object {
 }
 
 const elements = (): JSX.Element =>
-  [Announcement, Toasts, Bell, Inbox, ConnectionIndicator, DoNotDisturbSwitch, SoundSwitch, PushPrompt].map(
-    (component) => createComponent(component, { class: 'mine', onOpen: () => {}, 'data-test': 'yes' }),
-  );
+  [
+    Announcement,
+    Toasts,
+    Bell,
+    Inbox,
+    ConnectionIndicator,
+    DoNotDisturbSwitch,
+    SoundSwitch,
+    PushPrompt,
+    Preferences,
+  ].map((component) => createComponent(component, { class: 'mine', onOpen: () => {}, 'data-test': 'yes' }));
 
 /** Renders below a provider; answers what the primitives said. */
 function render(props: Parameters<typeof BelfryProvider>[0]): object {
@@ -135,6 +144,6 @@ test('components render their tags, with attributes and without properties', () 
   expect(html).toContain('<belfry-bell');
   expect(html).toMatch(/<belfry-toasts[^>]* placement="top-end" keep/);
   expect(html).not.toMatch(/object Object|renderToast|=&gt;|=>/);
-  expect(html.match(/class="mine ?"/g)).toHaveLength(8);
-  expect(html.match(/data-test="yes"/g)).toHaveLength(8);
+  expect(html.match(/class="mine ?"/g)).toHaveLength(9);
+  expect(html.match(/data-test="yes"/g)).toHaveLength(9);
 });
