@@ -54,6 +54,7 @@ export class BelfryAnnouncement extends BelfryElement {
   }
 
   #draw(client: Client, alert: AnyAlert): HTMLElement {
+    const severity = severityOf(alert);
     const click = (event: MouseEvent): void =>
       open(event, this, client, { alert, url: alert.link }, () => client.open(alert));
     const title = alert.link
@@ -62,11 +63,11 @@ export class BelfryAnnouncement extends BelfryElement {
     return h(
       'section',
       {
-        part: `announcement ${alert.severity}`,
-        'data-severity': alert.severity,
+        part: `announcement ${severity}`,
+        'data-severity': severity,
         'aria-label': this.say('announcement'),
       },
-      icon(marks[alert.severity]),
+      icon(marks[severity]),
       h('p', { part: 'words' }, title, alert.body && h('span', { part: 'body', dir: 'auto' }, alert.body.trim())),
       h(
         'button',
@@ -81,4 +82,11 @@ export class BelfryAnnouncement extends BelfryElement {
       ),
     );
   }
+}
+
+/** An announcement says in its data how grave it is; its kind is the same for all. */
+function severityOf({ data, severity }: AnyAlert): AnyAlert['severity'] {
+  const { severity: said } = data as { readonly [field: string]: unknown };
+  if (said === 'error') return 'critical';
+  return said === 'warning' || said === 'info' ? said : severity;
 }

@@ -21,6 +21,15 @@ it('shows what concerns everyone, and is dismissed on every device at once', asy
   expect(parts(banner, 'announcement')).toHaveLength(0);
 });
 
+it('is as grave as its data say', () => {
+  const client = pageClient();
+  const banner = place('belfry-announcement');
+  client.receive('system-message', { severity: 'error' }, { title: 'Outage' });
+  expect(part(banner, 'announcement').dataset['severity']).toBe('critical');
+  client.receive('system-message', { severity: 'info' }, { title: 'Hello', severity: 'critical' });
+  expect(part(banner, 'announcement').dataset['severity']).toBe('info');
+});
+
 it('goes when it was dismissed on another device', () => {
   const client = pageClient();
   const banner = place('belfry-announcement');

@@ -122,7 +122,19 @@ describe('changes', () => {
     click(part(inbox, 'undo'));
     await settle();
     expect(calls(client, 'unarchive')).toHaveLength(1);
+    expect(calls(client, 'markUnread')).toHaveLength(1);
     expect(part(inbox, 'note').textContent).toBe('');
+  });
+
+  it('a row that was read comes back read', async () => {
+    const client = pageClient({ alerts: [alert('One', 0, read)] });
+    const inbox = place('belfry-inbox');
+    click(tool(inbox, 0, 'archive'));
+    await settle();
+    click(part(inbox, 'undo'));
+    await settle();
+    expect(calls(client, 'unarchive')).toHaveLength(1);
+    expect(calls(client, 'markUnread')).toHaveLength(0);
   });
 
   it('the way back stays ten seconds, and longer while somebody is at it', async () => {

@@ -297,6 +297,18 @@ describe('many at once', () => {
     expect(spoken('polite')).toEqual(['1', '2', '3', '4 new alerts']);
   });
 
+  it('a fourth within five seconds joins what is left, and stands by itself where nothing is', () => {
+    const client = pageClient();
+    place('belfry-toasts');
+    for (const title of ['1', '2', '3']) client.receive('job-completed', {}, { title });
+    for (const close of parts(region(), 'close').slice(1)) click(close);
+    client.receive('job-completed', {}, { title: '4' });
+    expect(titles()).toEqual(['2 new alerts']);
+    click(part(region(), 'close'));
+    client.receive('job-completed', {}, { title: '5' });
+    expect(titles()).toEqual(['5']);
+  });
+
   it('nobody has seen an alert that is only counted', () => {
     const client = pageClient();
     place('belfry-toasts');

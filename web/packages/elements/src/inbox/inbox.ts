@@ -111,7 +111,9 @@ export class BelfryInbox extends BelfryElement {
     if (!client) return;
     const undo = (): void => {
       this.#say();
-      this.#save(client.unarchive(alert));
+      // Archiving reads; taking that back takes back both.
+      const back = client.unarchive(alert);
+      this.#save(alert.state.read ? back : back.then(() => client.markUnread(alert)));
     };
     this.#say(
       h('span', {}, `${this.say('archived')}: `, h('bdi', {}, alert.title)),

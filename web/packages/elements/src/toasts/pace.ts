@@ -17,7 +17,8 @@ export function stayMs(text: string): number {
   return LEAST_MS + PER_CHARACTER_MS * Math.min(text.length, CHARACTERS_MAX);
 }
 
-/** Whether the next one is counted: `open` cards stand there, `burst` alerts came within five seconds. */
+/** Whether the next one is counted with those that stand there: `open` of them, `burst` alerts in the last five seconds. */
 export function collapses(open: number, burst: number, critical: boolean): boolean {
-  return critical ? open >= CRITICAL_AT_ONCE : open >= AT_ONCE || burst > AT_ONCE;
+  if (critical) return open >= CRITICAL_AT_ONCE;
+  return open >= AT_ONCE || (open > 0 && burst > AT_ONCE);
 }
