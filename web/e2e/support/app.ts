@@ -65,3 +65,20 @@ export async function settled(tabs: readonly Tab[]): Promise<void> {
   await becomes('one tab leads', async () => (await Promise.all(tabs.map(role))).sort(), expected);
   await live(...tabs);
 }
+
+/** All that is rendered on the page, also in shadow roots. */
+export const pageText = (tab: Tab): Promise<string> =>
+  tab.evaluate(() => {
+    const read = (node: Node): string => {
+      if (node instanceof Text) return node.data;
+      if (node instanceof Element) {
+        if (/^(script|style)$/i.test(node.tagName)) return '';
+        const { display, visibility } = getComputedStyle(node);
+        if (display === 'none' || visibility === 'hidden') return '';
+        if (node instanceof HTMLSlotElement) return node.assignedNodes({ flatten: true }).map(read).join(' ');
+        if (node.shadowRoot) return [...node.shadowRoot.childNodes].map(read).join(' ');
+      }
+      return [...node.childNodes].map(read).join(' ');
+    };
+    return read(document.body);
+  });

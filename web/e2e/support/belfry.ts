@@ -5,7 +5,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AlertAnswer, AlertTrace, DeliveryTrace, InboxPage, NewAlert, Stats } from '@belfry/protocol';
+import type { AlertAnswer, AlertTrace, DeliveryTrace, InboxPage, NewAlert, Stats, UserDevices } from '@belfry/protocol';
 import { freePort } from './ports.js';
 import { until } from './wait.js';
 
@@ -164,6 +164,11 @@ ${kinds.length ? '[kinds]\ndir = "kinds"\n' : ''}${options.config ?? ''}`,
   /** The steps of an alert's fallback; `null`: there was none. */
   async delivery(id: string): Promise<DeliveryTrace | null> {
     return (await this.trace(id)).delivery ?? null;
+  }
+
+  /** Where pushes to a user go. */
+  async devices(user: string): Promise<UserDevices['devices']> {
+    return (await this.call<UserDevices>('backend', 'GET', `/v1/users/${user}/devices`)).devices;
   }
 
   stats(): Promise<Stats> {

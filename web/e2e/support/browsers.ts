@@ -230,6 +230,22 @@ export class Chromium implements Browser {
     return tab;
   }
 
+  /** A way to hand a push to the service worker of an origin, as the browser does when one arrives. */
+  async pushes(tab: ChromiumTab, origin: string): Promise<(payload: unknown) => Promise<void>> {
+    const { cdp } = tab;
+    const registration = new Promise<string>((resolve) => {
+      cdp.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => {
+        const [ours] = registrations.filter(({ scopeURL }) => scopeURL.startsWith(origin));
+        if (ours) resolve(ours.registrationId);
+      });
+    });
+    await cdp.send('ServiceWorker.enable');
+    const registrationId = await registration;
+    return async (payload) => {
+      await cdp.send('ServiceWorker.deliverPushMessage', { origin, registrationId, data: JSON.stringify(payload) });
+    };
+  }
+
   /** Ids of all its processes, the main one first. */
   async processes(): Promise<number[]> {
     const pids = [this.pid];
@@ -327,6 +343,11 @@ export class Firefox implements Browser {
     const [, pid] = tabs.find(([spec]) => spec === url) ?? [];
     if (pid === undefined) throw new Error(`no tab shows ${url}`);
     return pid;
+  }
+
+  /** What its tabs show. */
+  addresses(): Promise<string[]> {
+    return this.inside('gBrowser.tabs.map(({ linkedBrowser }) => linkedBrowser.currentURI.spec)');
   }
 
   /** What the notifications on the screen say. */

@@ -13,11 +13,21 @@ export interface Stage extends AsyncDisposable {
   page(user: string, path: string): string;
 }
 
+export interface StageOptions extends Omit<BelfryOptions, 'config'>, SiteOptions {
+  /** More of `belfry.toml`: whole sections. Some need the address that browsers use. */
+  config?: string | ((url: string) => string);
+}
+
 /** Sets it up; take it down with `await using`. */
-export async function stage(options: BelfryOptions & SiteOptions = {}): Promise<Stage> {
+export async function stage(options: StageOptions = {}): Promise<Stage> {
   const site = await Site.start(options);
   const wire = await Wire.to(() => site.port);
-  const belfry = await Belfry.start({ ...options, origins: [site.url, wire.url, ...(options.origins ?? [])] });
+  const { config = '' } = options;
+  const belfry = await Belfry.start({
+    ...options,
+    config: typeof config === 'string' ? config : config(wire.url),
+    origins: [site.url, wire.url, ...(options.origins ?? [])],
+  });
   site.serve(belfry);
   return {
     belfry,
