@@ -1,5 +1,6 @@
 /** The locks of a tab: its own, that of the lead, and those of the others, which tell when they are gone. */
 
+import { attempt } from '../browser.js';
 import type { LockSeam, TabsOptions } from './seams.js';
 
 /** What comes of them. */
@@ -70,7 +71,8 @@ export function createLocks(options: TabsOptions, events: LockEvents): Locks {
 
   return {
     enter(tab) {
-      locks = options.locks ? options.locks() : globalThis.navigator?.locks;
+      // Where there are none, or looking at them throws, the first request fails like one that is refused.
+      locks = attempt(() => (options.locks ? options.locks() : navigator.locks)) as LockSeam;
       life = new AbortController();
       hold(`tab:${tab}`, life.signal, false);
       queue(false);
