@@ -11,6 +11,10 @@ const FIXED: Readonly<Record<string, string>> = {
   'job-completed': 'notification:job',
 };
 
+/** The bus's name for a kind: the application's own, else one that is as old as their code, else `notification:<kind>`. */
+export const eventOf = (kind: string, named: Readonly<Record<string, string>> = {}): string =>
+  named[kind] ?? FIXED[kind] ?? `notification:${kind}`;
+
 type Listener = (...args: never[]) => void;
 
 export interface Events {
@@ -53,9 +57,8 @@ export function createEvents(
       if (args) call(entry, ...args);
     }
   };
-  const eventOf = (kind: string): string => named?.[kind] ?? FIXED[kind] ?? `notification:${kind}`;
   const argumentsOf: Events['argumentsOf'] = (name, alert) =>
-    name === alert.kind ? [alert] : name === eventOf(alert.kind) ? [alert.data, alert] : null;
+    name === alert.kind ? [alert] : name === eventOf(alert.kind, named) ? [alert.data, alert] : null;
 
   const listen: Events['listen'] = (name, listener, { signal, replay } = {}) => {
     const entry = { listener, replay };
@@ -86,7 +89,7 @@ export function createEvents(
     alerts(alerts, how) {
       for (const alert of alerts) {
         const { kind } = alert;
-        for (const name of new Set([kind, eventOf(kind)])) {
+        for (const name of new Set([kind, eventOf(kind, named)])) {
           for (const entry of entries(name)) if (hears(entry, how)) tell(entry, name, alert);
         }
         // A live one has been heard as its frame.
