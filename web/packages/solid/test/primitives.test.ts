@@ -13,7 +13,7 @@ import {
   useWebSocket,
 } from '@belfry/solid';
 import { createTestClient, testAlert } from '@belfry/testing';
-import { createComponent, createEffect, createRoot, createSignal } from 'solid-js';
+import { createComponent, createEffect, createRoot, createSignal, sharedConfig, untrack } from 'solid-js';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { mount } from './page.js';
 
@@ -252,6 +252,33 @@ describe('the provider', () => {
     setUser(null);
     expect(client.calls).toHaveLength(2);
   });
+});
+
+test('hydration begins with what the server rendered, and then says what is so', () => {
+  const client = createTestClient({ unread: 7, connection: 'live' });
+  const initial = { unread: 5 };
+  let first: unknown[] = [];
+  let later = (): unknown[] => [];
+  // What `hydrate` sets while it claims the server's nodes.
+  sharedConfig.context = { id: '', count: 0 };
+  const dispose = createRoot((disposeRoot) => {
+    createComponent(BelfryProvider, {
+      client,
+      initial,
+      get children() {
+        const unread = useUnread();
+        const connection = useConnection();
+        later = () => [unread(), connection().state];
+        first = untrack(later);
+        return null;
+      },
+    });
+    return disposeRoot;
+  });
+  sharedConfig.context = undefined;
+  expect(first).toEqual([5, 'idle']);
+  expect(later()).toEqual([7, 'live']);
+  dispose();
 });
 
 test('a thousand mounts leave no subscription', () => {
