@@ -1,31 +1,35 @@
 //! A night of bad providers in which the server is killed again and again, and the audit of what it promised: each
-//! (notification, address) ends in exactly one way, none is lost, and what a provider took twice it took after a kill,
-//! under the same collapse id.
+//! (notification, address) ends in exactly one way, and none is lost. What a provider took twice it took because the
+//! first answer was lost, on its way or with a killed server, whose lease had run out by then; and both carry the same
+//! collapse id or `Message-ID`.
 
 pub mod audit;
+pub mod weather;
 
 use crate::caller::Caller;
-use crate::fakes::{answer, apns, fcm, http2};
 use crate::house::time_passes;
 use crate::process::Process;
 use crate::providers::{Addresses, DEVICES, Providers};
-use audit::{Night, Taken};
+use audit::{Heard, Kill, MAILBOX, Night, Taken};
 use belfry_server::clock;
 use belfry_server::config::Config;
 use belfry_store::Store;
 use serde_json::json;
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
+use weather::{Call, Weather};
+
+/// How long nothing is answered before the server is killed: what is taken meanwhile it never learns of.
+const HUSH: Duration = Duration::from_millis(300);
+/// How much of a lease passes while a server is down whose waits are skipped: some of it is left.
+const MOST_OF_A_LEASE: Duration = Duration::from_secs(58);
 
 /// How bad a night.
 #[derive(Debug, Clone, Copy)]
 pub struct NightOptions {
-    /// People, each with three devices and one alert.
+    /// People, each with three devices, a mailbox and one alert.
     pub people: u32,
     /// How often the server is killed.
     pub kills: usize,
@@ -35,7 +39,7 @@ pub struct NightOptions {
     pub skip_waits: bool,
     /// How long the night may take once the providers are well again.
     pub settle: Duration,
-    /// Decides about phones that are gone, and when the server is killed.
+    /// Decides about addresses that are gone, what becomes of each call, and when the server is killed.
     pub seed: u64,
 }
 
@@ -44,10 +48,14 @@ pub struct NightOptions {
 pub struct NightReport {
     /// Pairs of notification and address.
     pub addresses: usize,
-    /// Legs that their provider took.
+    /// Of them, those that their provider took.
     pub accepted: usize,
-    /// Pushes that were taken once more after a kill.
-    pub repeated: usize,
+    /// Taken once more after a kill had cut the answer off, beyond the lease.
+    pub after_kills: usize,
+    /// Taken once more because the answer was lost on its way.
+    pub unanswered: usize,
+    /// Of both, mails.
+    pub mails_again: usize,
     /// Calls that providers heard.
     pub calls: usize,
     /// How often the server was killed.
@@ -60,84 +68,17 @@ pub struct NightReport {
 
 impl std::fmt::Display for NightReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { addresses, accepted, repeated, calls, kills, took, faults } = self;
+        let Self { addresses, accepted, after_kills, unanswered, mails_again, calls, kills, took, faults } =
+            self;
         write!(
             f,
-            "{addresses} addresses, {calls} calls, {accepted} accepted, {repeated} of them once more after one of \
-             {kills} kills, in {:.1} s: {} faults",
+            "{addresses} addresses, {calls} calls, {accepted} accepted; taken once more: {after_kills} beyond the lease \
+             of a killed server and {unanswered} after an answer that was lost, {mails_again} of both mails; {kills} \
+             kills, in {:.1} s: {} faults",
             took.as_secs_f64(),
             faults.len()
         )?;
         faults.iter().take(20).try_for_each(|fault| write!(f, "\n  {fault}"))
-    }
-}
-
-/// What a provider does with a push.
-#[derive(Debug, Clone, Copy)]
-enum Trouble {
-    Busy,
-    Broken,
-    Gone,
-    Silent,
-}
-
-#[derive(Debug, Clone)]
-struct Weather {
-    clear: Arc<AtomicBool>,
-    seed: u64,
-}
-
-impl Weather {
-    /// Some phones are gone, always the same ones; everything else is chance, until the weather clears.
-    fn trouble(&self, address: &str) -> Option<Trouble> {
-        let mut hasher = DefaultHasher::new();
-        (self.seed, address).hash(&mut hasher);
-        if hasher.finish().is_multiple_of(10) {
-            return Some(Trouble::Gone);
-        }
-        if self.clear.load(Ordering::Relaxed) {
-            return None;
-        }
-        match fastrand::u32(0..100) {
-            0..3 => Some(Trouble::Busy),
-            3..40 => Some(Trouble::Broken),
-            40..48 => Some(Trouble::Silent),
-            _ => None,
-        }
-    }
-
-    fn over(&self, providers: &Providers) {
-        let weather = self.clone();
-        providers.fcm.script(move |message| {
-            Some(match weather.trouble(&message.target)? {
-                Trouble::Busy => {
-                    fcm::error(429, "RESOURCE_EXHAUSTED", "Quota exceeded", Some("QUOTA_EXCEEDED"))
-                }
-                Trouble::Broken => fcm::error(500, "INTERNAL", "Internal error", Some("INTERNAL")),
-                Trouble::Gone => {
-                    fcm::error(404, "NOT_FOUND", "Requested entity was not found.", Some("UNREGISTERED"))
-                }
-                Trouble::Silent => http2::Act::Hang,
-            })
-        });
-        let weather = self.clone();
-        providers.apns.script(move |push| {
-            Some(match weather.trouble(&push.token)? {
-                Trouble::Busy => apns::reason(429, "TooManyRequests"),
-                Trouble::Broken => apns::reason(500, "InternalServerError"),
-                Trouble::Gone => apns::gone("Unregistered", clock::now().at),
-                Trouble::Silent => http2::Act::Hang,
-            })
-        });
-        let weather = self.clone();
-        providers.web_push.script(move |subscription| {
-            Some(match weather.trouble(subscription)? {
-                Trouble::Busy => answer::Act::status(429, ""),
-                Trouble::Broken => answer::Act::status(500, ""),
-                Trouble::Gone => answer::Act::status(410, ""),
-                Trouble::Silent => answer::Act::Hang,
-            })
-        });
     }
 }
 
@@ -146,7 +87,7 @@ pub async fn run(options: NightOptions) -> NightReport {
     let began = clock::now().instant;
     let mut random = fastrand::Rng::with_seed(options.seed);
     let providers = Providers::start().await;
-    let weather = Weather { clear: Arc::default(), seed: options.seed };
+    let weather = Weather::new(options.seed);
     weather.over(&providers);
     let dir = tempfile::tempdir().expect("a temporary directory");
     let data_dir = dir.path().join("data");
@@ -160,40 +101,48 @@ pub async fn run(options: NightOptions) -> NightReport {
 
     let mut publisher = JoinSet::new();
     publisher.spawn(publish(process.caller(), people.clone(), options.life));
-    // How many pushes each provider had taken at each kill.
-    let mut marks = Vec::new();
+    let mut kills = Vec::new();
     for kill in 1..=options.kills {
         let life = options.life.mul_f64(0.4 + 0.6 * random.f64());
         // How long a life lasts is what is being tried, not a condition to wait for.
-        tokio::time::sleep(life).await;
+        tokio::time::sleep(life.saturating_sub(HUSH)).await;
+        weather.hush(true);
+        // The same: the end of it.
+        tokio::time::sleep(HUSH).await;
         process.kill();
-        marks.push(silence(&providers).await);
+        silence(&weather).await;
+        weather.hush(false);
         if options.skip_waits {
-            time_passes(&data_dir, Duration::from_secs(90));
+            time_passes(&data_dir, MOST_OF_A_LEASE);
             // Calls that nobody answers have been cut: no later one hangs for its fifteen seconds.
-            weather.clear.store(kill == options.kills, Ordering::Relaxed);
+            weather.clear(kill == options.kills);
         }
+        let leases = audit::leases(&data_dir).expect("a dead server's store can be read");
+        kills.push(Kill { at: clock::now().unix_ms().0, leases });
         process.restart();
     }
     publisher.join_all().await;
-    weather.clear.store(true, Ordering::Relaxed);
+    weather.clear(true);
     let night = settle(&mut process, &data_dir, options).await;
 
-    let taken = taken(&providers, &owners, &marks);
+    let (heard, taken) = heard(&providers, &weather, &owners, &kills);
     let mut faults = match night {
-        Some(night) => audit::faults(&night, &taken, &people, &DEVICES),
+        Some(night) => {
+            let devices: Vec<&str> = DEVICES.into_iter().chain([MAILBOX]).collect();
+            audit::faults(&night, (&heard, &taken), &kills, (&people, &devices))
+        }
         None => vec!["the night did not come to its end".to_owned()],
     };
-    faults.extend(
-        providers.web_push.violations().into_iter().map(|violation| format!("Web Push: {violation}")),
-    );
-    let distinct: std::collections::HashSet<(&str, &str)> =
-        taken.iter().map(|push| (push.user.as_str(), push.device.as_str())).collect();
+    let violations = providers.web_push.violations().into_iter().chain(providers.smtp.violations());
+    faults.extend(violations.map(|violation| format!("a provider objects: {violation}")));
+    let again = audit::again(&taken, &kills);
     NightReport {
-        addresses: people.len() * DEVICES.len(),
-        accepted: distinct.len(),
-        repeated: taken.len() - distinct.len(),
-        calls: providers.fcm.read().len() + providers.apns.read().len() + providers.web_push.requests(),
+        addresses: people.len() * (DEVICES.len() + 1),
+        accepted: taken.len() - again.after_kills.len() - again.unanswered.len(),
+        mails_again: again.of(MAILBOX),
+        after_kills: again.after_kills.len(),
+        unanswered: again.unanswered.len(),
+        calls: heard.len(),
         kills: options.kills,
         took: clock::now().instant.saturating_duration_since(began),
         faults,
@@ -213,7 +162,10 @@ async fn move_in(providers: &Providers, data_dir: &Path, people: &[String]) -> O
     for (number, user) in people.iter().enumerate() {
         let number = u32::try_from(number).expect("people are counted in 32 bits");
         let Addresses { fcm, apns, web_push } = providers.settle(&store, user, number).await;
-        for (address, device) in [(fcm, "android"), (web_push.id, "browser"), (apns, "iphone")] {
+        let mailbox = format!("{user}@example.com");
+        for (address, device) in
+            [(fcm, "android"), (web_push.id, "browser"), (apns, "iphone"), (mailbox, MAILBOX)]
+        {
             owners.insert(address, (user.clone(), device));
         }
     }
@@ -225,7 +177,10 @@ async fn move_in(providers: &Providers, data_dir: &Path, people: &[String]) -> O
 async fn publish(caller: Caller, people: Vec<String>, over: Duration) {
     let pause = over / u32::try_from(people.len()).unwrap_or(u32::MAX).max(1);
     for user in people {
-        let body = json!({"to": {"user": user}, "kind": "deal", "title": "Milk", "data": {"for": user}});
+        let ladder = json!([{"channel": "push", "wait": "2s", "until": "seen"}, {"channel": "email"}]);
+        let body = json!({
+            "to": {"user": user}, "kind": "deal", "title": "Milk", "data": {"for": user}, "ladder": ladder
+        });
         loop {
             let request = caller
                 .as_back_end(http::Method::POST, "/v1/alerts")
@@ -242,25 +197,66 @@ async fn publish(caller: Caller, people: Vec<String>, over: Duration) {
     }
 }
 
-fn counts(providers: &Providers) -> [usize; 3] {
-    [providers.fcm.taken().len(), providers.apns.taken().len(), providers.web_push.pushes().len()]
-}
-
 /// Waits until what a dead server had sent has been read.
-async fn silence(providers: &Providers) -> [usize; 3] {
-    let (mut before, mut same) = (counts(providers), 0);
+async fn silence(weather: &Weather) {
+    let count = || weather.calls().values().map(Vec::len).sum::<usize>();
+    let (mut before, mut same) = (count(), 0);
     while same < 5 {
         // Between two looks.
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let now = counts(providers);
+        let now = count();
         same = if now == before { same + 1 } else { 0 };
         before = now;
     }
-    before
 }
 
-/// Everything that was taken, with whose it was and how often the server had been killed by then.
-fn taken(providers: &Providers, owners: &Owners, marks: &[[usize; 3]]) -> Vec<Taken> {
+/// Everything that providers heard, and of that what they took, with the name it went under.
+fn heard(
+    providers: &Providers,
+    weather: &Weather,
+    owners: &Owners,
+    kills: &[Kill],
+) -> (Vec<Heard>, Vec<Taken>) {
+    let owner = |address: &str| {
+        let (user, device) = owners.get(address).cloned().unwrap_or((address.to_owned(), "unknown"));
+        (user, device.to_owned())
+    };
+    let calls = weather.calls();
+    let killed_before = |call: &Call| kills.iter().filter(|kill| kill.at <= call.at).count();
+    let mut heard = Vec::new();
+    for (address, calls) in &calls {
+        let (user, device) = owner(address);
+        heard.extend(calls.iter().map(|call| Heard {
+            user: user.clone(),
+            device: device.clone(),
+            at: call.at,
+            kills: killed_before(call),
+        }));
+    }
+    let taking = |(address, calls): (String, Vec<Call>)| {
+        (address, calls.into_iter().filter(|call| call.took).collect::<VecDeque<Call>>())
+    };
+    let mut taking: HashMap<String, VecDeque<Call>> = calls.into_iter().map(taking).collect();
+    let mut taken = Vec::new();
+    for (address, tag) in names(providers) {
+        let (user, device) = owner(&address);
+        // One that the weather let through unseen would count as known to the server, and come again as a fault.
+        let call = taking.get_mut(&address).and_then(VecDeque::pop_front);
+        let call = call.unwrap_or(Call { at: 0, took: true, answered: true });
+        taken.push(Taken {
+            user,
+            device,
+            tag,
+            at: call.at,
+            kills: killed_before(&call),
+            answered: call.answered,
+        });
+    }
+    (heard, taken)
+}
+
+/// Addresses and collapse ids of all that was taken, in the order of each address.
+fn names(providers: &Providers) -> Vec<(String, String)> {
     let fcm = providers.fcm.taken().into_iter().map(|message| {
         let tag = message.message["android"]["notification"]["tag"].as_str().unwrap_or_default().to_owned();
         (message.target, tag)
@@ -271,16 +267,12 @@ fn taken(providers: &Providers, owners: &Owners, marks: &[[usize; 3]]) -> Vec<Ta
     });
     let web_push = providers.web_push.pushes().into_iter();
     let web_push = web_push.map(|push| (push.subscription, push.topic.unwrap_or_default()));
-    let all: [Vec<(String, String)>; 3] = [fcm.collect(), apns.collect(), web_push.collect()];
-    let mut taken = Vec::new();
-    for (provider, pushes) in all.into_iter().enumerate() {
-        for (index, (address, tag)) in pushes.into_iter().enumerate() {
-            let kills = marks.iter().filter(|mark| mark[provider] <= index).count();
-            let (user, device) = owners.get(&address).cloned().unwrap_or((address, "unknown"));
-            taken.push(Taken { user, device: device.to_owned(), tag, kills });
-        }
-    }
-    taken
+    let mails = providers.smtp.mails().into_iter().map(|mail| {
+        let id = mail.message_id().unwrap_or_default();
+        let tag = id.split('@').next().unwrap_or_default().to_owned();
+        (mail.to.join(" "), tag)
+    });
+    fcm.chain(apns).chain(web_push).chain(mails).collect()
 }
 
 /// Waits until nothing is left to be done; `None`: that never came.
