@@ -4,10 +4,10 @@ import type { Client, DoNotDisturb } from '@belfry/client';
 import { type Child, focusIn, h } from './dom.js';
 import { BelfryElement } from './element.js';
 import { icon, moon } from './icons.js';
+import { quietWords } from './later-words.js';
 import { quietly } from './opening.js';
 import { switchStyles } from './sound.js';
 import { tomorrow, untilWords } from './time.js';
-import { quietWords } from './words.js';
 
 const HOUR_MS = 3_600_000;
 

@@ -6,7 +6,7 @@ import type { Client, DoNotDisturb } from '@belfry/client';
 import { focusIn, h } from './dom.js';
 import { BelfryElement } from './element.js';
 import { close, icon } from './icons.js';
-import { preferenceWords } from './words.js';
+import { preferenceWords } from './later-words.js';
 
 type Window = DoNotDisturb['schedule'][number];
 type Day = Window['days'][number];

@@ -3,8 +3,8 @@
 import type { Client, PushState } from '@belfry/client';
 import { h } from './dom.js';
 import { BelfryElement } from './element.js';
+import { pushWords } from './later-words.js';
 import type { Word } from './strings.js';
-import { pushWords } from './words.js';
 
 /** "Not now" holds for 30 days. */
 const SNOOZE_MS = 30 * 24 * 3_600_000;

@@ -4,7 +4,7 @@ import type { Client } from '@belfry/client';
 import { h, set } from './dom.js';
 import { BelfryElement } from './element.js';
 import { icon, sound } from './icons.js';
-import { soundWords } from './words.js';
+import { soundWords } from './later-words.js';
 
 /** A line with an icon, a label, and what can be chosen at its end. */
 export const switchStyles: string = `

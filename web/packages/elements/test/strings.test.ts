@@ -1,6 +1,7 @@
 // @vitest-environment happy-dom
 import { describe, expect, it } from 'vitest';
 import { setStrings } from '../src/index.js';
+import * as later from '../src/later-words.js';
 import { translations } from '../src/strings/load.js';
 import { say } from '../src/strings.js';
 import { age, day, hour, tomorrow } from '../src/time.js';
@@ -9,7 +10,9 @@ import { DAY, freshPage, MINUTE, NOW, pageClient, part, place } from './page.js'
 
 freshPage();
 
-const english = Object.assign({}, ...Object.values(words)) as Readonly<Record<string, unknown>>;
+const english = Object.assign({}, ...Object.values(words), ...Object.values(later)) as Readonly<
+  Record<string, unknown>
+>;
 
 describe('words', () => {
   it.each(['ar', 'de', 'es', 'fr', 'he'])('are all there in %s, with the same blanks', async (lang) => {

@@ -2,7 +2,7 @@
 import type { AnyAlert, Presentation } from '@belfry/client';
 import { describe, expect, it, vi } from 'vitest';
 import type { BelfryToasts } from '../src/index.js';
-import { click, freshPage, pageClient, part, parts, place, press, settle, toastRegion } from './page.js';
+import { attend, click, freshPage, pageClient, part, parts, place, press, settle, toastRegion } from './page.js';
 
 freshPage();
 
@@ -11,7 +11,6 @@ const toasts = (): HTMLElement[] => parts(region(), 'toast');
 const titles = (): (string | null)[] => toasts().map((toast) => toast.getAttribute('aria-label'));
 const spoken = (name: 'polite' | 'assertive'): string[] =>
   [...part(region(), name).children].map((line) => line.textContent ?? '');
-const attend = (): void => void document.dispatchEvent(new Event('pointermove', { bubbles: true }));
 const pass = (ms: number): void => void vi.advanceTimersByTime(ms);
 
 describe('a toast', () => {
