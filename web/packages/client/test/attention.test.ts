@@ -79,6 +79,19 @@ describe('presenting', () => {
     expect(next.displayed).toEqual(['a']);
   });
 
+  it('passes on as long as presenters say false', async () => {
+    const common = shared();
+    const tabs = [1, 2, 3, 4].map(() => rig({ sound: false }, common));
+    for (const [at, one] of tabs.entries()) {
+      one.focused = false;
+      one.present(() => (at < 3 ? false : undefined));
+    }
+    for (const one of tabs) one.arrive({ id: 'a' });
+    await common.clock.advance(5_000);
+    expect(tabs.flatMap((one) => one.displayed)).toEqual(['a']);
+    expect(tabs[3]?.displayed).toEqual(['a']);
+  });
+
   it('passes to the next tab when the presenter throws, and reports it', async () => {
     const common = shared();
     const [broken, next] = [rig({ sound: false }, common), rig({ sound: false }, common)];

@@ -35,8 +35,8 @@ interface Bid {
   readonly breaksThrough: boolean;
 }
 
-/** A tab that had to give way looks again after this: the other one may not have shown it. */
-const AGAIN_MS = 300;
+/** A tab that had to give way looks again after these: the other one, and the next, may not have shown it. */
+const AGAIN_MS = [300, 900, 2_700] as const;
 /** A catch-up comes in several frames. */
 const GATHER_MS = 500;
 
@@ -105,11 +105,12 @@ export function createAttention(setup: AttentionSetup, host: AttentionHost): Att
     const notified = system();
     if (notified) notified.then(({ unnotify }) => unnotify(browser, ids)).catch(() => {});
   };
-  const settle = async (bid: Bid, last: boolean): Promise<void> => {
+  const settle = async (bid: Bid, round: number): Promise<void> => {
     if (!due(bid)) return;
     const mine = await claimed(bid.key);
     if (!mine && setup.present !== 'every-tab') {
-      if (!last) later(bid.key, AGAIN_MS, () => settle(bid, true).catch(host.report));
+      const wait = AGAIN_MS[round];
+      if (wait) later(bid.key, wait, () => settle(bid, round + 1).catch(host.report));
       return;
     }
     const ids = due(bid);
@@ -118,7 +119,7 @@ export function createAttention(setup: AttentionSetup, host: AttentionHost): Att
   const bid = (bid: Bid): void => {
     if (!stage.ready()) return;
     const wait = bidMs(browser.visible(), browser.focused());
-    const run = () => settle(bid, false).catch(host.report);
+    const run = () => settle(bid, 0).catch(host.report);
     if (wait) later(bid.key, wait, run);
     else run();
   };

@@ -97,6 +97,8 @@ export class Tab {
   readonly document = new EventTarget();
   readonly states: Connection[] = [];
   readonly arrived = new Set<string>();
+  /** Of those, what was too old to be presented by itself. */
+  readonly late = new Set<string>();
   readonly presented: string[] = [];
   readonly asked: Upstream[] = [];
   readonly adopted: (number | null)[] = [];
@@ -225,6 +227,7 @@ export class Tab {
         if (frame.seq <= this.cursor) return;
         this.cursor = frame.seq;
         this.arrived.add(frame.id);
+        if (world.now - frame.createdAt > 60_000) this.late.add(frame.id);
         this.attention.arrived([alertOf(frame)], frame.how);
       },
       follow: (now) => void this.states.push(now),
