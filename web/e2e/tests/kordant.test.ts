@@ -9,7 +9,10 @@ import { becomes, never, until } from '../support/wait.js';
 beforeAll(buildKordant, 240_000);
 
 const stateOf = (tab: ChromiumTab): Promise<string> =>
-  tab.evaluate(() => document.querySelector('belfry-connection')?.shadowRoot?.textContent?.trim() ?? '');
+  tab.evaluate(() => {
+    const root = document.querySelector('belfry-connection')?.shadowRoot;
+    return root?.querySelector('[part=text]')?.textContent ?? '';
+  });
 
 describe('an alert about one of the family', () => {
   test('K4 K5 reaches all of them, says whose account it is, and no other family', async () => {
@@ -104,9 +107,12 @@ describe('connecting', () => {
     await kordant.live(other);
     await tab.front();
     await tab.click('.nav-person button');
-    await tab.until('the sign-in page', () => document.querySelector('.sign-in') !== null);
+    for (const one of [tab, other]) {
+      await one.until('the sign-in page', () => document.querySelector('.sign-in') !== null);
+    }
     await becomes('connections', () => kordant.connections(), 0);
-    await becomes('the other tab', () => stateOf(other), '');
+    await other.goto(`${kordant.url}/dashboard`);
+    await other.until('the sign-in page', () => document.querySelector('.sign-in') !== null);
   });
 
   test('the first paint has the unread number of the server', async () => {
