@@ -80,7 +80,12 @@ export function createChanges(browser: Browser, call: Call, host: ChangesHost): 
 
   return {
     mark(target, to) {
-      const ids = idsOf(target);
+      const { rows } = host.inbox();
+      const ids = idsOf(target).filter((id) => {
+        const state = rows.get(id)?.state;
+        const after = state && changedState(state, to);
+        return !after || !sameState(state, after);
+      });
       return optimistic(ids, to, async () => {
         for (let at = 0; at < ids.length; at += IDS_PER_CALL) {
           await tell({ ids: ids.slice(at, at + IDS_PER_CALL), state: to });

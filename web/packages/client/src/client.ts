@@ -63,6 +63,7 @@ export function createClient(options: ClientOptions = {}): Client {
       report,
       leads,
       isConnected,
+      ready: () => isConnected() || (!!user && connection.get().attempts > 0),
       events: () => events,
       attention: () => attention,
       send: (type, data) => link?.send(type, data),
@@ -156,6 +157,7 @@ export function createClient(options: ClientOptions = {}): Client {
       lead() {
         if (!ours()) return;
         link?.start();
+        tellPresence();
         // Where the server had to say who this is, the connection is older than the lead: nobody has asked yet.
         if (connection.get().state === 'catching-up') feed.resume();
       },
@@ -300,9 +302,10 @@ export function createClient(options: ClientOptions = {}): Client {
     await gone;
     sync();
   };
-  const comeBack = () => {
+  const retryNow = () => {
     away = false;
     sync();
+    tabs?.request({ do: 'retry-now' });
   };
 
   return {
@@ -325,8 +328,7 @@ export function createClient(options: ClientOptions = {}): Client {
     },
     connect() {
       connected = true;
-      comeBack();
-      if (leads()) link?.event({ on: 'retry-now' });
+      retryNow();
     },
     disconnect() {
       connected = false;
@@ -338,10 +340,7 @@ export function createClient(options: ClientOptions = {}): Client {
       if (person === null && user) tabs?.signOut();
       if (user !== person) await become(person);
     },
-    retryNow() {
-      comeBack();
-      tabs?.request({ do: 'retry-now' });
-    },
+    retryNow,
     dispose() {
       disposed = true;
       sync();

@@ -5,7 +5,7 @@ import type { Arrival, Attention } from './attention/attention.js';
 import type { LifeEvent } from './connection.js';
 import { cursorText, isBeyond, type Place, parseCursor } from './cursor.js';
 import type { Events } from './events.js';
-import { asFailure, failure } from './failure.js';
+import { failure } from './failure.js';
 import { ask, createInbox, type Inbox, type Outcome, place, put, receive, startAt, takeAcks } from './inbox.js';
 import { createList, type ListState, type LiveList } from './list.js';
 import { emitter, type Writable, writable } from './readable.js';
@@ -30,6 +30,8 @@ export interface FeedHost {
   /** This tab's connection is the one that counts. */
   leads(): boolean;
   isConnected(): boolean;
+  /** Whether pages can be asked for. */
+  ready(): boolean;
   /** To this tab's connection. */
   send(type: string, data: unknown): void;
   life(event: LifeEvent): void;
@@ -52,7 +54,7 @@ export interface Feed {
   /** This tab's connection is older than its lead: what is missing has yet to be asked for. */
   resume(): void;
   /** The newest page gives the position. */
-  start(): Promise<void>;
+  start(head?: Place): Promise<void>;
   startAt(at: Place, unread: number): void;
   changed(ids: Iterable<AlertId>): void;
   list(filter?: Filter): LiveList;
@@ -94,7 +96,7 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
     const list = createList(filter, {
       row: (id) => inbox.rows.get(id),
       page,
-      ready: () => host.isConnected() || host.leads(),
+      ready: host.ready,
       report,
       closed(closed) {
         lists.delete(closed);
@@ -115,7 +117,6 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
   };
   const apply = (message: ServerMessage) => {
     const outcome = receive(inbox, message);
-    host.events().frame(message);
     const { arrived, how, changed: gone, reset } = outcome;
     showNumbers();
     if (reset) {
@@ -123,8 +124,9 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
     }
     for (const list of lists) list.enter(arrived);
     changed(gone);
+    host.events().frame(message);
     tell(arrived, how);
-    if (outcome.unplaced) void start();
+    if (outcome.unplaced) void start(outcome.unplaced);
     if (outcome.abandon) host.life({ on: 'end', code: 1006 });
     else if (outcome.resume) resume(outcome);
     caughtUp();
@@ -192,7 +194,7 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
       return found;
     }
   }
-  const start = async (): Promise<void> => {
+  const start = async (head?: Place): Promise<void> => {
     const mine = inbox;
     try {
       const found = await call<InboxPage>('GET', 'v1/inbox?limit=25');
@@ -206,8 +208,11 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
       after(ACK_AFTER_MS, acknowledge);
     } catch (error) {
       if (mine !== inbox) return;
-      if (host.leads()) host.life({ on: 'end', code: 1006, error: asFailure(error, 'request-failed') });
-      else report(error);
+      report(error);
+      if (!head || inbox.at) return;
+      // What comes from now on comes all the same; the list says what it lacks.
+      startAt(inbox, head);
+      resume();
     }
   };
   /** Rows that no list shows any more are let go. */
@@ -260,8 +265,9 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
     },
     state() {
       const list = alerts.state(HANDED_ROWS);
-      const ids = new Set(list?.ids);
-      return { inbox: { ...inbox, rows: new Map([...inbox.rows].filter(([id]) => ids.has(id))) }, list };
+      const shown = new Set(list?.ids);
+      const of = <V>(map: Map<AlertId, V>): Map<AlertId, V> => new Map([...map].filter(([id]) => shown.has(id)));
+      return { inbox: { ...inbox, rows: of(inbox.rows), versions: of(inbox.versions) }, list };
     },
     adopt(state) {
       // Ours may be the newer one where the server had told us who we are.

@@ -62,8 +62,8 @@ export interface Outcome {
   reset?: InboxPage;
   /** Ask the server what is missing. */
   resume?: ClientFrame;
-  /** There is no position yet: the first page gives one. */
-  unplaced?: boolean;
+  /** There is no position yet: the first page gives one, or else this one, where the server stands. */
+  unplaced?: Place;
   /** This connection cannot close the gap. */
   abandon?: boolean;
 }
@@ -91,8 +91,9 @@ export function receive(inbox: Inbox, message: ServerMessage): Outcome {
     const { head, unread, do_not_disturb } = message.data;
     Object.assign(inbox, { unread, settings: do_not_disturb, fruitless: 0, aside: null });
     const there = parseCursor(head);
-    if (!inbox.at) out.unplaced = true;
-    else {
+    if (!inbox.at) {
+      if (there) out.unplaced = there;
+    } else {
       // Under another numbering our receipts would confirm alerts that never came here; under this one a receipt that
       // was lost with the last connection does no harm twice.
       if (there && isBeyond(inbox.at, there)) startReceipts(inbox, inbox.at);

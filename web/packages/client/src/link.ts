@@ -17,7 +17,7 @@ import { asFailure, failure } from './failure.js';
 import type { Call } from './rest.js';
 import { openSocket } from './socket.js';
 import type { Tokens } from './token.js';
-import type { BelfryError, ClientOptions, Connection, TokenRequest } from './types.js';
+import type { BelfryError, ClientErrorCode, ClientOptions, Connection, TokenRequest } from './types.js';
 import type { Wire } from './wire.js';
 
 /** Upgrades in a row that failed before they were open, until another way is tried. */
@@ -76,7 +76,9 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
   let timer: unknown;
   let unlisten: (() => void)[] = [];
   let blocked = 0;
-  let onlySse = options.transport === 'sse' || !browser.WebSocket;
+  const always = options.transport === 'sse' || !browser.WebSocket;
+  let onlySse = always;
+  let again: unknown;
   let connectionId = '';
   let skew = 0;
 
@@ -121,9 +123,11 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
       life: () => slot === current && event({ on: 'heard' }),
       end,
     };
+    let step: ClientErrorCode = 'token-unavailable';
     try {
       const token = await tokens.forConnection(reason);
       if (!isOurs(slot)) return;
+      step = 'connect-failed';
       if (token === undefined) return event({ on: 'stop' });
       if (sse) {
         const { openEvents } = await import('./sse.js');
@@ -134,7 +138,7 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
         slot.wire = openSocket(browser.WebSocket, browser.base, token, options.auth ?? 'subprotocol', events);
       }
     } catch (error) {
-      end(LOST, '', true, asFailure(error, 'token-unavailable'));
+      end(LOST, '', true, asFailure(error, step));
     }
   };
   const replace = (sse: boolean) => {
@@ -153,13 +157,12 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
     }
     onlySse = true;
     event({ on: 'wake' });
-    const again = () => {
-      if (life.phase === 'idle') onlySse = false;
+    const retry = () => {
       if (!onlySse) return;
       if (life.phase === 'open') replace(false);
-      clock.setTimeout(again, WEBSOCKET_AGAIN_MS);
+      again = clock.setTimeout(retry, WEBSOCKET_AGAIN_MS);
     };
-    clock.setTimeout(again, WEBSOCKET_AGAIN_MS);
+    again = clock.setTimeout(retry, WEBSOCKET_AGAIN_MS);
   };
 
   const hear = (slot: Slot, text: string) => {
@@ -235,6 +238,8 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
     },
     stop() {
       for (const stop of unlisten.splice(0)) stop();
+      clock.clearTimeout(again);
+      onlySse = always;
       event({ on: 'stop' });
     },
     view: (role) => view(life, role, current?.wire?.kind ?? null),

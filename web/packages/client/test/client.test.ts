@@ -692,3 +692,19 @@ describe('life', () => {
     expect(net.socket.of('presence')).toEqual([{ visible: true, focused: true }]);
   });
 });
+
+describe('a server whose pages do not come', () => {
+  it('still brings what comes live, and the list says what it lacks', async () => {
+    const net = new Online();
+    net.model.publish({ title: 'before' });
+    net.answer = ({ path }) => (path === 'v1/inbox' ? problem(503, 'overloaded') : undefined);
+    const client = await net.live();
+    await net.publish({ title: 'live' });
+    expect(titles(client.alerts.get())).toEqual(['live']);
+    expect(net.sockets).toHaveLength(1);
+    expect(net.errors.map(({ code }) => code)).toContain('overloaded');
+    net.answer = () => undefined;
+    await client.loadMore();
+    expect(titles(client.alerts.get())).toEqual(['live', 'before']);
+  });
+});

@@ -193,7 +193,7 @@ describe('an inbox', () => {
   it('asks for its first page before it stands anywhere', () => {
     const inbox = createInbox();
     const out = receive(inbox, server.established());
-    expect(out.unplaced).toBe(true);
+    expect(out.unplaced).toEqual({ epoch: server.epoch, user: 2, all: 0 });
     expect(out.resume).toBeUndefined();
     expect(ask(inbox)).toBeNull();
   });
