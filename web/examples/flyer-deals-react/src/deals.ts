@@ -8,7 +8,7 @@ export function price(cents: number, locale: string): string {
 }
 
 /** `Oat milk €1.29 at Greenleaf Grocers`. */
-export function line(deal: DealInfo, locale: string): string {
+function line(deal: DealInfo, locale: string): string {
   return `${deal.item_name} ${price(deal.best_price_in_cents, locale)} at ${deal.store_name}`;
 }
 
