@@ -40,8 +40,10 @@ export function createPushing(host: PushHost): Pushing {
       state: {
         get: state.get,
         subscribe(listener) {
-          watched = true;
-          start();
+          if (!watched) {
+            watched = true;
+            start();
+          }
           return state.subscribe(listener);
         },
       },
