@@ -107,12 +107,10 @@ describe('connecting', () => {
     await kordant.live(other);
     await tab.front();
     await tab.click('.nav-person button');
-    for (const one of [tab, other]) {
-      await one.until('the sign-in page', () => document.querySelector('.sign-in') !== null);
-    }
+    for (const one of [tab, other]) await one.page.waitForURL((url) => url.pathname === '/', { waitUntil: 'commit' });
     await becomes('connections', () => kordant.connections(), 0);
     await other.goto(`${kordant.url}/dashboard`);
-    await other.until('the sign-in page', () => document.querySelector('.sign-in') !== null);
+    expect(new URL(other.page.url()).pathname).toBe('/');
   });
 
   test('the first paint has the unread number of the server', async () => {

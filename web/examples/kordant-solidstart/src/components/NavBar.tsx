@@ -9,6 +9,12 @@ import { NavSwitches } from './NavSwitches';
 /** Everything the person needs to know of their alerts, on every page. */
 export function NavBar(props: { viewer: Person }): JSX.Element {
   const client = useBelfry();
+  const signOut = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    await fetch('/api/session', { method: 'POST', body: new FormData() });
+    // Tells every tab of this browser; the pages leave by themselves.
+    await client.identify(null);
+  };
   return (
     <header class="nav">
       <A class="brand" href="/dashboard">
@@ -22,8 +28,7 @@ export function NavBar(props: { viewer: Person }): JSX.Element {
         <NavSwitches />
         <Bell />
       </div>
-      {/* Every tab of this browser signs out with it. */}
-      <form method="post" action="/api/session" class="nav-person" onSubmit={() => void client.identify(null)}>
+      <form method="post" action="/api/session" class="nav-person" onSubmit={(event) => void signOut(event)}>
         <Avatar person={props.viewer} />
         <span class="nav-name">{props.viewer.name}</span>
         <button type="submit" class="quiet">

@@ -73,11 +73,33 @@ export function ToastProvider(props: { children: JSX.Element }): JSX.Element {
         onFocusIn={() => setHeld(true)}
         onFocusOut={() => setHeld(false)}
       >
-        <ol aria-live="polite" aria-relevant="additions">
-          <For each={toasts()}>{(toast) => <Card toast={toast} held={held} remove={() => remove(toast.id)} />}</For>
-        </ol>
+        <Stack politeness="assertive" toasts={toasts().filter(isCritical)} held={held} remove={remove} />
+        <Stack
+          politeness="polite"
+          toasts={toasts().filter((toast) => !isCritical(toast))}
+          held={held}
+          remove={remove}
+        />
       </section>
     </ToasterContext.Provider>
+  );
+}
+
+const isCritical = (toast: Toast): boolean => toast.tone === 'critical';
+
+/** One live region. Both are there from the start: one that appears together with its text is not read out. */
+function Stack(props: {
+  politeness: 'polite' | 'assertive';
+  toasts: readonly Shown[];
+  held: Accessor<boolean>;
+  remove: (id: number) => void;
+}): JSX.Element {
+  return (
+    <ol aria-live={props.politeness} aria-relevant="additions">
+      <For each={props.toasts}>
+        {(toast) => <Card toast={toast} held={props.held} remove={() => props.remove(toast.id)} />}
+      </For>
+    </ol>
   );
 }
 
@@ -90,7 +112,7 @@ function Card(props: { toast: Toast; held: Accessor<boolean>; remove: () => void
   };
   createEffect(() => {
     // What is critical stays until somebody has seen to it.
-    if (props.held() || toast.tone === 'critical') return;
+    if (props.held() || isCritical(toast)) return;
     const began = Date.now();
     const timer = setTimeout(() => dismiss('timeout'), left);
     onCleanup(() => {
@@ -99,7 +121,7 @@ function Card(props: { toast: Toast; held: Accessor<boolean>; remove: () => void
     });
   });
   return (
-    <li class={`toast ${toast.tone}`} role={toast.tone === 'critical' ? 'alert' : undefined}>
+    <li class={`toast ${toast.tone}`}>
       <span class={`badge-icon ${toast.icon ?? ''}`}>
         <Icon name={toast.icon ?? 'shield'} />
       </span>

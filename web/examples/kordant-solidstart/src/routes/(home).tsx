@@ -1,6 +1,6 @@
-import { BelfryProvider, useRealtimeAlerts } from '@belfry/solid';
+import { BelfryProvider, useBelfry, useRealtimeAlerts } from '@belfry/solid';
 import { createAsync, type RouteSectionProps, useNavigate } from '@solidjs/router';
-import { type JSX, Show } from 'solid-js';
+import { type JSX, onCleanup, onMount, Show } from 'solid-js';
 import { NavBar } from '~/components/NavBar';
 import { presentIn } from '~/components/present';
 import { ToastProvider, useToast } from '~/components/toasts';
@@ -31,6 +31,14 @@ export default function HomeLayout(props: RouteSectionProps) {
 /** Connects while it is on the page, and shows each new alert in the application's own toaster. */
 function Shell(props: { viewer: Person; children: JSX.Element }): JSX.Element {
   useRealtimeAlerts({ toast: presentIn(useToast()) });
+  const client = useBelfry();
+  onMount(() => {
+    // Signed out here or in another tab: nothing of this person stays on the screen.
+    const leave = (user: string | null): void => {
+      if (user === null) window.location.assign('/');
+    };
+    onCleanup(client.user.subscribe(leave));
+  });
   return (
     <>
       <NavBar viewer={props.viewer} />
