@@ -30,7 +30,9 @@ async function begin(): Promise<Client> {
 /** `<meta name="belfry:user" content="ann">` says who is signed in; empty: nobody; missing: the cookie knows. */
 function plain(): Client {
   const user = document.querySelector<HTMLMetaElement>('meta[name="belfry:user"]')?.content;
-  return createClient({ url: new URL('..', import.meta.url), ...(user !== undefined && { user: user || null }) });
+  // In one expression with `new URL` bundlers would take it for a file to copy.
+  const here = import.meta.url;
+  return createClient({ url: new URL('..', here), ...(user !== undefined && { user: user || null }) });
 }
 
 export * from './index.js';

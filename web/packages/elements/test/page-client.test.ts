@@ -111,13 +111,38 @@ describe('an element’s client', () => {
 });
 
 describe('auto.js', () => {
-  it('takes the page’s own element', async () => {
+  const load = async (): Promise<typeof import('../src/auto.js')> => {
     vi.resetModules();
-    document.body.innerHTML = '<belfry-client user="ann"></belfry-client>';
+    return import('../src/auto.js');
+  };
+
+  it('takes the client of the page’s own element', async () => {
+    const element = place('belfry-client', { user: 'ann' });
     const before = made.options.length;
-    const { client } = await import('../src/auto.js');
-    const element = document.querySelector('belfry-client');
-    expect(element?.client ?? client).toBe(client);
-    expect(made.options.length).toBeLessThanOrEqual(before + 1);
+    const { client } = await load();
+    expect(client).toBe(element.client);
+    expect(made.options).toHaveLength(before);
+  });
+
+  it('without one makes a client for the server that it came from, for the user of the page', async () => {
+    const meta = document.head.appendChild(document.createElement('meta'));
+    meta.name = 'belfry:user';
+    meta.content = 'ann';
+    const ready = vi.fn();
+    document.addEventListener('belfry-ready', ready, { once: true });
+    const { client } = await load();
+    meta.remove();
+    expect(made.options.at(-1)?.user).toBe('ann');
+    expect(String(made.options.at(-1)?.url)).toMatch(/elements\/$/);
+    expect(ready.mock.calls).toEqual([[expect.objectContaining({ detail: { client } })]]);
+  });
+
+  it('speaks the language of the page', async () => {
+    document.documentElement.lang = 'de-AT';
+    const { setClient: own } = await load();
+    expect(typeof own).toBe('function');
+    const { say } = await import('../src/strings.js');
+    const { bellWords } = await import('../src/words.js');
+    expect(say(bellWords, 'de-AT', 'notifications')).toBe('Benachrichtigungen');
   });
 });
