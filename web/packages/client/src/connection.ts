@@ -17,36 +17,6 @@ export interface Policy {
   readonly parkHiddenAfterMs: number | false;
 }
 
-export interface Life {
-  readonly phase: 'idle' | 'waiting' | 'dialing' | 'open' | 'paused' | 'stopped';
-  readonly shown: ConnectionState;
-  readonly since: number;
-  /** While waiting: the end of it; while dialing: the end of patience. */
-  readonly until: number;
-  /** The server named the wait. */
-  readonly told: boolean;
-  /** When it opened, and when anything was last heard. */
-  readonly openedAt: number;
-  readonly heardAt: number;
-  readonly patience: number;
-  /** When a probe's answer is due. */
-  readonly probe: number | null;
-  /** When the token has to be renewed, and how long that takes to come up again. */
-  readonly renewAt: number | null;
-  readonly renewEvery: number;
-  /** Ends in a row without a stable connection between, and refused tokens in a row. */
-  readonly failures: number;
-  readonly rejections: number;
-  readonly reason: TokenRequest['reason'];
-  readonly hint: number | null;
-  /** An `error` frame with nothing after it: the verdict of a close that a proxy swallowed. */
-  readonly verdict: BelfryError | null;
-  readonly error: BelfryError | null;
-  readonly hiddenAt: number | null;
-  /** It was live before: another attempt is a retry. */
-  readonly known: boolean;
-}
-
 export type LifeEvent =
   | { on: 'start' }
   /** Nobody wants it any more, or nobody is signed in. */
@@ -95,209 +65,238 @@ const CLOSE_OF: { readonly [code in ErrorCode]?: number } = {
   replaced: REPLACED,
 };
 
-export const asleep: Life = {
-  phase: 'idle',
-  shown: 'idle',
-  since: 0,
-  until: 0,
-  told: false,
-  openedAt: 0,
-  heardAt: 0,
-  patience: 0,
-  probe: null,
-  renewAt: null,
-  renewEvery: 0,
-  failures: 0,
-  rejections: 0,
-  reason: 'connect',
-  hint: null,
-  verdict: null,
-  error: null,
-  hiddenAt: null,
-  known: false,
-};
+/** The decisions of one connection. It changes by `on` alone, and always in the same way. */
+export interface Life {
+  /** `roll` is uniform over 0 ≤ roll < 1. */
+  on(event: LifeEvent, now: number, roll: number): Act[];
+  /** When `time` is due next. */
+  due(): number | null;
+  /** The application's view of it. */
+  view(role: Connection['role'], transport: Connection['transport']): Connection;
+}
 
-type Draft = { -readonly [field in keyof Life]: Life[field] };
+export function createLife(policy: Policy): Life {
+  let phase: 'idle' | 'waiting' | 'dialing' | 'open' | 'paused' | 'stopped' = 'idle';
+  let shown: ConnectionState = 'idle';
+  let since = 0;
+  /** While waiting: the end of it; while dialing: the end of patience. */
+  let until = 0;
+  /** The server named the wait. */
+  let told = false;
+  let openedAt = 0;
+  let heardAt = 0;
+  let patience = 0;
+  /** When a probe's answer is due. */
+  let probeAt: number | null = null;
+  /** When the token has to be renewed, and how long that takes to come up again. */
+  let renewAt: number | null = null;
+  let renewEvery = 0;
+  /** Ends in a row without a stable connection between, and refused tokens in a row. */
+  let failures = 0;
+  let rejections = 0;
+  let reason: TokenRequest['reason'] = 'connect';
+  let hint: number | null = null;
+  /** An `error` frame with nothing after it: the verdict of a close that a proxy swallowed. */
+  let verdict: BelfryError | null = null;
+  let error: BelfryError | null = null;
+  let hiddenAt: number | null = null;
+  /** It was up before: another attempt is a retry. */
+  let known = false;
+  // The event that is being decided.
+  let now = 0;
+  let roll = 0;
+  let acts: Act[] = [];
 
-/** One event. `roll` is uniform over 0 ≤ roll < 1. */
-export function advance(life: Life, event: LifeEvent, now: number, roll: number, policy: Policy): [Life, Act[]] {
-  const next: Draft = { ...life };
-  const acts: Act[] = [];
-
+  const isUp = (): boolean => phase === 'dialing' || phase === 'open';
+  const isOffline = (): boolean => failures >= policy.maxAttempts;
   const dial = () => {
-    next.phase = 'dialing';
-    next.until = now + policy.connectTimeoutMs;
-    next.told = false;
-    acts.push({ act: 'dial', reason: next.reason });
-    next.reason = 'connect';
+    phase = 'dialing';
+    until = now + policy.connectTimeoutMs;
+    told = false;
+    acts.push({ act: 'dial', reason });
+    reason = 'connect';
   };
-  const close = (phase: Life['phase']) => {
-    if (isUp(next)) acts.push({ act: 'close' });
-    next.phase = phase;
-    next.probe = next.renewAt = next.hint = next.verdict = null;
+  const close = (next: typeof phase) => {
+    if (isUp()) acts.push({ act: 'close' });
+    phase = next;
+    probeAt = renewAt = hint = verdict = null;
   };
-  const wait = (told: number | null) => {
-    const offline = next.failures >= policy.maxAttempts;
-    if (offline && policy.afterMaxAttempts === 'stop') return close('stopped');
-    const rung = policy.backoff[Math.min(next.failures, policy.backoff.length) - 1] ?? 0;
-    const rest = offline ? OFFLINE_EVERY_MS : rung;
+  const afresh = () => {
+    failures = rejections = 0;
+    error = null;
+    known = false;
+  };
+  const wait = (ms: number | null) => {
+    if (isOffline() && policy.afterMaxAttempts === 'stop') {
+      close('stopped');
+      return;
+    }
+    const rung = policy.backoff[Math.min(failures, policy.backoff.length) - 1] ?? 0;
+    const rest = isOffline() ? OFFLINE_EVERY_MS : rung;
     close('waiting');
-    next.told = told !== null;
-    next.until = now + (told ?? (policy.jitter === 'full' ? rest * roll : rest));
+    told = ms !== null;
+    until = now + (ms ?? (policy.jitter === 'full' ? rest * roll : rest));
   };
   const steady = () => {
-    if (next.phase === 'open' && now >= next.openedAt + policy.stableAfterMs) next.failures = 0;
+    if (phase === 'open' && now >= openedAt + policy.stableAfterMs) failures = 0;
   };
-  const end = (code: number, reason: string, error: BelfryError | null) => {
+  const end = (code: number = LOST, why = '', cause: BelfryError | null = null) => {
     steady();
-    const { verdict } = next;
-    const hint = next.hint ?? error?.retryAfterMs ?? verdict?.retryAfterMs ?? null;
+    const named = hint ?? cause?.retryAfterMs ?? verdict?.retryAfterMs ?? null;
     // A proxy may have put its own close in the place of the server's.
-    const judged = code >= 4000 ? code : (CLOSE_OF[(error ?? verdict)?.code as ErrorCode] ?? code);
-    const advice = judged >= 4000 ? adviceFor(judged) : 'reconnect';
-    const lost: ClientErrorCode = next.phase === 'open' ? 'connection-lost' : 'connect-failed';
-    next.error = error ?? verdict ?? failure(lost, reason || lost, { status: code, retryable: advice !== 'stop' });
-    if (advice === 'stop') return close('stopped');
-    if (judged === REPLACED) {
-      if (next.hiddenAt !== null) return close('paused');
-      // Two clients at the limit of connections must not push each other out in turns.
-      next.failures = Math.max(next.failures, policy.backoff.length - 1);
+    const judged = code >= 4000 ? code : (CLOSE_OF[(cause ?? verdict)?.code as ErrorCode] ?? code);
+    const advice = adviceFor(judged);
+    const lost: ClientErrorCode = phase === 'open' ? 'connection-lost' : 'connect-failed';
+    error = cause ?? verdict ?? failure(lost, why || lost, { status: code, retryable: advice !== 'stop' });
+    if (advice === 'stop' || (judged === REPLACED && hiddenAt !== null)) {
+      close(advice === 'stop' ? 'stopped' : 'paused');
+      return;
     }
-    next.failures++;
-    if (advice !== 'authenticate') return wait(hint);
-    if (next.rejections++ > 0) return close('stopped');
-    next.reason = 'rejected';
-    // An expired token is no sign of trouble: the first time it does not wait.
-    wait(hint ?? (next.failures === 1 ? 0 : null));
-    next.told = hint !== null;
+    // Two clients at the limit of connections must not push each other out in turns.
+    if (judged === REPLACED) failures = Math.max(failures, policy.backoff.length - 1);
+    failures++;
+    if (advice !== 'authenticate') wait(named);
+    else if (rejections++ > 0) close('stopped');
+    else {
+      reason = 'rejected';
+      // An expired token is no sign of trouble: the first time it does not wait.
+      wait(named ?? (failures === 1 ? 0 : null));
+      told = named !== null;
+    }
   };
   const probe = () => {
-    if (next.phase !== 'open' || next.probe !== null) return;
-    next.probe = now + PROBE_MS;
+    if (phase !== 'open' || probeAt !== null) return;
+    probeAt = now + PROBE_MS;
     acts.push({ act: 'probe' });
   };
   const renewIn = (token: number | null) => {
-    next.renewEvery = Math.min(Math.max((token ?? 0) * 0.8, 1_000), 30 * 86_400_000);
-    next.renewAt = token === null ? null : now + next.renewEvery;
+    renewEvery = Math.min(Math.max((token ?? 0) * 0.8, 1_000), 30 * 86_400_000);
+    renewAt = token === null ? null : now + renewEvery;
   };
   const wake = () => {
     // A place that was given up is asked for again only by a page that somebody sees.
-    if (next.phase === 'paused' ? next.hiddenAt === null : next.phase === 'waiting' && !next.told) dial();
+    if (phase === 'paused' ? hiddenAt === null : phase === 'waiting' && !told) dial();
     else probe();
   };
-
-  switch (event.on) {
-    case 'start':
-      if (next.phase === 'open' || next.phase === 'dialing') break;
-      Object.assign(next, { failures: 0, rejections: 0, error: null, known: false });
-      dial();
-      break;
-    case 'stop':
-      close('idle');
-      Object.assign(next, { failures: 0, rejections: 0, error: null, known: false });
-      break;
-    case 'fail':
-      close('stopped');
-      next.error = event.error;
-      break;
-    case 'established':
-      Object.assign(next, { phase: 'open', openedAt: now, heardAt: now, patience: event.patience });
-      Object.assign(next, { rejections: 0, hint: null, verdict: null, error: null, probe: null, known: true });
-      if (next.shown !== 'live') next.shown = 'catching-up';
-      renewIn(event.token);
-      break;
-    case 'caught-up':
-      if (next.phase === 'open') next.shown = event.yes ? 'live' : 'catching-up';
-      break;
-    case 'heard':
-      next.heardAt = now;
-      next.probe = next.verdict = null;
-      break;
-    case 'going-away':
-      next.hint = event.afterMs;
-      break;
-    case 'error':
-      next.verdict = event.error;
-      break;
-    case 'end':
-      if (isUp(next)) end(event.code, event.reason ?? '', event.error ?? null);
-      break;
-    case 'visible':
-      next.hiddenAt = event.visible ? null : (next.hiddenAt ?? now);
-      if (event.visible && life.hiddenAt !== null) wake();
-      break;
-    case 'wake':
-      wake();
-      break;
-    case 'retry-now':
-      if (next.phase === 'stopped') Object.assign(next, { failures: 0, rejections: 0 });
-      if (next.phase !== 'idle' && !isUp(next)) dial();
-      break;
-    case 'renewed':
-      renewIn(event.token ?? next.renewEvery / 0.8);
-      break;
-    case 'renew-failed':
-      if (next.renewAt !== null) next.renewAt = now + Math.min(Math.max(next.renewEvery / 10, 1_000), 30_000);
-      break;
-    case 'time': {
-      const due = deadline(life, policy);
-      if (due === null || now < due) break;
-      steady();
-      const { probe: answer, renewAt, heardAt, patience, hiddenAt } = next;
-      if (next.phase === 'waiting') dial();
-      else if (next.phase === 'dialing') end(LOST, '', null);
-      else if (hiddenAt !== null && parkAt(next, policy) <= now) close('paused');
-      else if (now >= (answer ?? heardAt + patience)) {
-        if (answer === null && now >= heardAt + patience + LATE_MS) probe();
-        else end(LOST, '', null);
-      } else if (renewAt !== null && now >= renewAt) {
-        next.renewAt = now + next.renewEvery;
-        acts.push({ act: 'renew' });
-      }
-    }
-  }
-
-  const shown = shownAs(next, policy);
-  if (shown !== life.shown) next.since = now;
-  next.shown = shown;
-  return [next, acts];
-}
-
-/** When `time` is due next. */
-export function deadline(life: Life, policy: Policy): number | null {
-  const { phase, until, openedAt, heardAt, patience, probe, renewAt, failures, hiddenAt } = life;
-  if (phase === 'dialing') return until;
-  // Nobody looks: it is probed when somebody does.
-  if (phase === 'waiting') return hiddenAt !== null && failures >= policy.maxAttempts ? null : until;
-  if (phase !== 'open') return null;
-  const stable = failures > 0 ? openedAt + policy.stableAfterMs : Infinity;
-  return Math.min(probe ?? heardAt + patience, stable, renewAt ?? Infinity, parkAt(life, policy));
-}
-
-/** The application's view of it. */
-export function view(life: Life, role: Connection['role'], transport: Connection['transport']): Connection {
-  const { shown: state, since, failures, phase, until, error } = life;
-  return {
-    state,
-    since,
-    isConnected: state === 'live' || state === 'catching-up',
-    isConnecting: state === 'connecting' || state === 'retrying',
-    attempts: failures,
-    retryAt: phase === 'waiting' ? until : null,
-    error: state === 'live' ? null : error,
-    role,
-    transport: phase === 'open' ? transport : null,
+  const parkAt = (): number =>
+    hiddenAt === null || policy.parkHiddenAfterMs === false ? Infinity : hiddenAt + policy.parkHiddenAfterMs;
+  const due = (): number | null => {
+    if (phase === 'dialing') return until;
+    // Nobody looks: it is probed when somebody does.
+    if (phase === 'waiting') return hiddenAt !== null && isOffline() ? null : until;
+    if (phase !== 'open') return null;
+    const stable = failures > 0 ? openedAt + policy.stableAfterMs : Infinity;
+    return Math.min(probeAt ?? heardAt + patience, stable, renewAt ?? Infinity, parkAt());
   };
-}
+  const timeCame = () => {
+    const at = due();
+    if (at === null || now < at) return;
+    steady();
+    if (phase === 'waiting') dial();
+    else if (phase === 'dialing') end();
+    else if (parkAt() <= now) close('paused');
+    else if (now >= (probeAt ?? heardAt + patience)) {
+      // A timer this late was throttled or frozen: silence proves nothing yet.
+      if (probeAt === null && now >= heardAt + patience + LATE_MS) probe();
+      else end();
+    } else if (renewAt !== null && now >= renewAt) {
+      renewAt = now + renewEvery;
+      acts.push({ act: 'renew' });
+    }
+  };
 
-const isUp = ({ phase }: Life): boolean => phase === 'dialing' || phase === 'open';
+  const decide = (event: LifeEvent) => {
+    switch (event.on) {
+      case 'start':
+        if (isUp()) break;
+        afresh();
+        dial();
+        break;
+      case 'stop':
+        close('idle');
+        afresh();
+        break;
+      case 'fail':
+        close('stopped');
+        error = event.error;
+        break;
+      case 'established':
+        phase = 'open';
+        openedAt = heardAt = now;
+        patience = event.patience;
+        rejections = 0;
+        hint = verdict = error = probeAt = null;
+        known = true;
+        renewIn(event.token);
+        break;
+      case 'caught-up':
+        if (phase === 'open') shown = event.yes ? 'live' : 'catching-up';
+        break;
+      case 'heard':
+        heardAt = now;
+        probeAt = verdict = null;
+        break;
+      case 'going-away':
+        hint = event.afterMs;
+        break;
+      case 'error':
+        verdict = event.error;
+        break;
+      case 'end':
+        if (isUp()) end(event.code, event.reason, event.error);
+        break;
+      case 'visible': {
+        const hidden = hiddenAt !== null;
+        hiddenAt = event.visible ? null : (hiddenAt ?? now);
+        if (event.visible && hidden) wake();
+        break;
+      }
+      case 'wake':
+        wake();
+        break;
+      case 'retry-now':
+        if (phase === 'stopped') failures = rejections = 0;
+        if (phase !== 'idle' && !isUp()) dial();
+        break;
+      case 'renewed':
+        renewIn(event.token ?? renewEvery / 0.8);
+        break;
+      case 'renew-failed':
+        if (renewAt !== null) renewAt = now + Math.min(Math.max(renewEvery / 10, 1_000), 30_000);
+        break;
+      case 'time':
+        timeCame();
+    }
+  };
+  const shows = (): ConnectionState => {
+    if (phase === 'open') return shown === 'live' ? 'live' : 'catching-up';
+    if (phase !== 'waiting' && phase !== 'dialing') return phase;
+    if (isOffline()) return 'offline';
+    return known || failures > 0 ? 'retrying' : 'connecting';
+  };
 
-const parkAt = ({ hiddenAt }: Life, { parkHiddenAfterMs: after }: Policy): number =>
-  hiddenAt === null || after === false ? Infinity : hiddenAt + after;
-
-function shownAs({ phase, shown, failures, known }: Life, policy: Policy): ConnectionState {
-  if (phase === 'open') return shown === 'live' ? 'live' : 'catching-up';
-  if (phase !== 'waiting' && phase !== 'dialing') return phase;
-  if (failures >= policy.maxAttempts) return 'offline';
-  return known || failures > 0 ? 'retrying' : 'connecting';
+  return {
+    on(event, at, rolled) {
+      now = at;
+      roll = rolled;
+      acts = [];
+      const before = shown;
+      decide(event);
+      shown = shows();
+      if (shown !== before) since = now;
+      return acts;
+    },
+    due,
+    view: (role, transport) => ({
+      state: shown,
+      since,
+      isConnected: phase === 'open',
+      isConnecting: shown === 'connecting' || shown === 'retrying',
+      attempts: failures,
+      retryAt: phase === 'waiting' ? until : null,
+      error: shown === 'live' ? null : error,
+      role,
+      transport: phase === 'open' ? transport : null,
+    }),
+  };
 }

@@ -2,17 +2,7 @@
 
 import { type ErrorMessageData, parseServerMessage, type ServerMessage } from '@belfry/protocol';
 import { type Browser, listen, pageDocument, pageWindow } from './browser.js';
-import {
-  type Act,
-  advance,
-  asleep,
-  deadline,
-  type Life,
-  type LifeEvent,
-  LOST,
-  type Policy,
-  view,
-} from './connection.js';
+import { type Act, createLife, type LifeEvent, LOST, type Policy } from './connection.js';
 import { asFailure, failure } from './failure.js';
 import type { Call } from './rest.js';
 import { openSocket } from './socket.js';
@@ -23,6 +13,8 @@ import type { Wire } from './wire.js';
 /** Upgrades in a row that failed before they were open, until another way is tried. */
 const BLOCKED_AFTER = 3;
 const WEBSOCKET_AGAIN_MS = 600_000;
+/** What applications hear of. */
+const VISIBLE = ['state', 'attempts', 'retryAt', 'error', 'transport'] as const;
 
 export interface LinkHost {
   /** Whether a connection of this person is the one that is wanted. */
@@ -68,7 +60,7 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
     parkHiddenAfterMs: browser.mobile() && 60_000,
     ...given(options),
   };
-  let life: Life = asleep;
+  const life = createLife(policy);
   /** The one in use, or on its way to be. */
   let current: Slot | null = null;
   /** One that will take its place once it is established, so that no gap is seen. */
@@ -82,18 +74,16 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
   let connectionId = '';
   let skew = 0;
 
+  const view: Link['view'] = (role) => life.view(role, current?.wire?.kind ?? null);
   const event = (happened: LifeEvent) => {
-    const before = life;
-    const [next, acts] = advance(life, happened, clock.now(), browser.random(), policy);
-    life = next;
-    for (const act of acts) perform(act);
+    const before = view('none');
+    for (const act of life.on(happened, clock.now(), browser.random())) perform(act);
     clock.clearTimeout(timer);
-    const at = deadline(life, policy);
+    const at = life.due();
     timer = at === null ? undefined : clock.setTimeout(() => event({ on: 'time' }), at - clock.now());
-    const { shown, failures, until, error } = before;
-    const same = shown === life.shown && failures === life.failures && until === life.until && error === life.error;
-    if (!same) host.changed();
-    if (life.error && life.error !== error) host.report(life.error);
+    const after = view('none');
+    if (VISIBLE.some((field) => before[field] !== after[field])) host.changed();
+    if (after.error && after.error !== before.error) host.report(after.error);
   };
   const perform = (act: Act) => {
     if (act.act === 'dial') {
@@ -159,7 +149,7 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
     event({ on: 'wake' });
     const retry = () => {
       if (!onlySse) return;
-      if (life.phase === 'open') replace(false);
+      if (view('none').isConnected) replace(false);
       again = clock.setTimeout(retry, WEBSOCKET_AGAIN_MS);
     };
     again = clock.setTimeout(retry, WEBSOCKET_AGAIN_MS);
@@ -242,7 +232,7 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
       onlySse = always;
       event({ on: 'stop' });
     },
-    view: (role) => view(life, role, current?.wire?.kind ?? null),
+    view,
   };
 }
 

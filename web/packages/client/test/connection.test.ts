@@ -1,15 +1,6 @@
 import { closeCodes } from '@belfry/protocol';
 import { describe, expect, it } from 'vitest';
-import {
-  type Act,
-  advance,
-  asleep,
-  deadline,
-  type Life,
-  type LifeEvent,
-  type Policy,
-  view,
-} from '../src/connection.js';
+import { type Act, createLife, type LifeEvent, type Policy } from '../src/connection.js';
 import { failure } from '../src/failure.js';
 
 const policy: Policy = {
@@ -26,20 +17,18 @@ const lost: LifeEvent = { on: 'end', code: 1006 };
 
 /** A life with its own time: `now` moves only where a test says so. */
 function lead(given: Partial<Policy> = {}, roll = 1) {
-  const rules = { ...policy, ...given };
+  const life = createLife({ ...policy, ...given });
   const its = {
-    life: asleep as Life,
     now: 1_000_000,
     acts: [] as Act[],
     on(event: LifeEvent): Act[] {
-      const [life, acts] = advance(its.life, event, its.now, roll, rules);
-      its.life = life;
+      const acts = life.on(event, its.now, roll);
       its.acts.push(...acts);
       return acts;
     },
     /** Waits for what is due next, and says how long that was. */
     wait(): number {
-      const due = deadline(its.life, rules);
+      const due = life.due();
       if (due === null) throw new Error('nothing is due');
       const ms = Math.max(due - its.now, 0);
       its.now += ms;
@@ -51,10 +40,13 @@ function lead(given: Partial<Policy> = {}, roll = 1) {
       return its.on({ on: 'time' });
     },
     get state() {
-      return view(its.life, 'alone', 'websocket').state;
+      return life.view('alone', 'websocket').state;
     },
     get due() {
-      return deadline(its.life, rules);
+      return life.due();
+    },
+    get error() {
+      return life.view('alone', null).error;
     },
     names: () => its.acts.map(({ act }) => act),
   };
@@ -118,7 +110,7 @@ describe('waiting', () => {
     its.on(established);
     its.on({ on: 'caught-up', yes: true });
     expect(its.state).toBe('live');
-    expect(view(its.life, 'alone', 'websocket').error).toBeNull();
+    expect(its.error).toBeNull();
   });
 
   it('stops after the last attempt where the application says so', () => {
@@ -228,7 +220,7 @@ describe('the heartbeat', () => {
     const its = live();
     expect(its.wait()).toBe(40_000);
     expect(its.names()).toEqual(['close']);
-    expect(view(its.life, 'alone', null).error?.code).toBe('connection-lost');
+    expect(its.error?.code).toBe('connection-lost');
   });
 
   it('is put off by anything that is heard', () => {
@@ -320,7 +312,7 @@ describe('closes', () => {
     expect(its.state).toBe(advice === 'stop' ? 'stopped' : 'retrying');
     if (advice !== 'stop') its.wait();
     if (advice === 'authenticate') expect(its.acts.at(-1)).toEqual({ act: 'dial', reason: 'rejected' });
-    expect(view(its.life, 'alone', null).error?.code).toBe(code);
+    expect(its.error?.code).toBe(code);
   });
 
   it('an error frame that was followed by others says nothing of the close', () => {
