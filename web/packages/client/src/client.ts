@@ -50,7 +50,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const nameOf = (person: string): string => tabsName(options.scope ?? '', browser.base, person);
   const leads = (): boolean => tabs?.role === 'leader' || tabs?.role === 'alone';
   const isConnected = (): boolean => connection.get().isConnected;
-  const tokens = createTokens(options, () => (user ? nameOf(user) : null));
+  const tokens = createTokens(options, clock, () => (user ? nameOf(user) : null));
   const call = createCall(browser, tokens);
   const preferences = writable<Preferences | null>(null, report);
 

@@ -1,7 +1,12 @@
 /** Tokens: one request at a time, also among tabs; what one tab got the others hear of, and it is stored nowhere. */
 
 import { attempt } from './browser.js';
-import type { ClientOptions, TokenRequest, Unsubscribe } from './types.js';
+import type { ClientOptions, Clock, TokenRequest, Unsubscribe } from './types.js';
+
+/** How long another tab may take to get a token. */
+const LOCK_MS = 5_000;
+/** How long a word to another tab may take. */
+const NEWS_MS = 50;
 
 type Reason = TokenRequest['reason'];
 
@@ -23,7 +28,7 @@ export interface Tokens {
  * `name` separates applications, servers and people of one origin. `null`: the person is not known yet, so nothing is
  * shared: a token that another tab got may be somebody else's.
  */
-export function createTokens(options: ClientOptions, name: () => string | null): Tokens {
+export function createTokens(options: ClientOptions, clock: Clock, name: () => string | null): Tokens {
   const { token: give, refresh } = options;
   let last: string | null | undefined;
   let generation = 0;
@@ -55,22 +60,24 @@ export function createTokens(options: ClientOptions, name: () => string | null):
     if (renewed) channel?.postMessage({ token });
     return renewed;
   };
-  const locked = async (reason: Reason): Promise<boolean> => {
-    const before = heard;
-    let begun = false;
-    const run = () => {
-      begun = true;
-      return fetchOne(reason, before);
-    };
-    const granted = openChannel() && attempt(() => navigator.locks.request(`${name()}/token`, run));
-    try {
-      return await (granted ?? run());
-    } catch (error) {
-      // Locks that exist and refuse: sandboxed and cross-site frames.
-      if (begun) throw error;
-      return run();
-    }
-  };
+  const locked = (reason: Reason): Promise<boolean> =>
+    new Promise((resolve, reject) => {
+      const before = heard;
+      const hurry = new AbortController();
+      const timer = clock.setTimeout(() => hurry.abort(), LOCK_MS);
+      let begun = false;
+      const run = (): Promise<unknown> => {
+        begun = true;
+        clock.clearTimeout(timer);
+        return fetchOne(reason, before).then(resolve, reject);
+      };
+      // The lock outlives the news of the token: the next tab must have heard of it before it is its turn.
+      const hold = () => run().then(() => new Promise<void>((done) => clock.setTimeout(done, NEWS_MS)));
+      const lock = `${name()}/token`;
+      const granted = openChannel() && attempt(() => navigator.locks.request(lock, { signal: hurry.signal }, hold));
+      // No locks, locks that refuse, or a tab that hangs with the lock in its hand.
+      (granted ?? Promise.reject()).catch(() => begun || run());
+    });
   const renew = (reason: Reason): Promise<boolean> => {
     flight ??= locked(reason).finally(() => {
       flight = null;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { AnyAlert, Client, ClientOptions } from '../src/types.js';
 import { FakeLocks } from './support/locks.js';
-import { Online } from './support/online.js';
+import { Online, problem } from './support/online.js';
 
 // Several clients of one page's origin, with the real tabs between them. Channels are Node's own, locks a model's.
 
@@ -119,6 +119,46 @@ describe('two tabs', () => {
       },
     });
     expect(asked).toBe(1);
+  });
+
+  it('renew a refused token once for both', async () => {
+    const net = new Online();
+    const asked: string[] = [];
+    let valid = 'old';
+    const [leader, follower] = await two(net, {
+      token: async ({ reason }) => {
+        asked.push(reason);
+        await net.clock.settle();
+        return valid;
+      },
+    });
+    await net.publish();
+    await eventually(net, 'it came', () => follower.alerts.get().length === 1);
+    // Each tab has a token of its own by now.
+    let done = 0;
+    const count = (): void => void done++;
+    for (const tab of [leader, follower]) tab.list({ unread: true }).refresh().then(count, count);
+    await eventually(net, 'both have one', () => done === 2);
+    asked.length = 0;
+    valid = 'new';
+    net.answer = ({ authorization }) => (authorization === 'Bearer new' ? undefined : problem(401, 'token-expired'));
+    leader.markRead('id-000001').then(count);
+    follower.archive('id-000001').then(count);
+    await eventually(net, 'both went through', () => done === 4);
+    expect(asked).toEqual(['rejected']);
+  });
+
+  it('do not wait for ever for a tab that hangs with the token’s lock', async () => {
+    const net = new Online();
+    const held = navigator.locks.request(
+      'belfry/1//https://shop.example/belfry//ann/token',
+      () => new Promise(() => {}),
+    );
+    void held;
+    const client = open(net, { token: () => 'abc' });
+    client.connect();
+    await eventually(net, 'live', () => client.connection.get().state === 'live');
+    expect(net.sockets).toHaveLength(1);
   });
 
   it('of different people share nothing', async () => {
