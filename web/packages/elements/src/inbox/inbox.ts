@@ -170,7 +170,7 @@ export class BelfryInbox extends BelfryElement {
     this.#rows.clear();
     this.show(
       h(
-        'header',
+        'div',
         { part: 'head' },
         h('h2', { part: 'heading' }, this.say('notifications')),
         this.#count,
@@ -289,7 +289,8 @@ export class BelfryInbox extends BelfryElement {
       if (node) days.set(name, [...(days.get(name) ?? []), node]);
     }
     const sections = [...days].map(([name, nodes]) => {
-      const section = this.#days.get(name) ?? h('section', { 'aria-label': name }, h('h3', { part: 'day' }, name));
+      const section =
+        this.#days.get(name) ?? h('div', { role: 'group', 'aria-label': name }, h('h3', { part: 'day' }, name));
       const list = section.querySelector('ul') ?? section.appendChild(h('ul', { role: 'list' }));
       sync(list, nodes);
       return [name, section] as const;

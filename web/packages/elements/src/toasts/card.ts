@@ -22,8 +22,9 @@ export interface CardHost {
 export function card(content: Content, severity: AnyAlert['severity'], host: CardHost): HTMLElement {
   const image = href(content.image);
   return h(
-    'section',
-    { part: `toast ${severity}`, 'data-severity': severity, 'aria-label': content.title },
+    'div',
+    // No landmark: there may be many, and of one name.
+    { role: 'group', part: `toast ${severity}`, 'data-severity': severity, 'aria-label': content.title },
     h('span', { part: 'mark' }, image ? h('img', { src: image, alt: '' }) : icon(marks[severity])),
     h('div', { part: 'content' }, ...(host.custom ? [host.custom] : words(content, host))),
     h('button', { part: 'close', class: 'tool', 'aria-label': host.dismissWord, click: host.dismiss }, icon(close)),
