@@ -80,7 +80,7 @@ describe('presenting', () => {
   });
 
   it('passes on as long as presenters say false', async () => {
-    const common = shared();
+    const common = shared(5);
     const tabs = [1, 2, 3, 4].map(() => rig({ sound: false }, common));
     for (const [at, one] of tabs.entries()) {
       one.focused = false;
@@ -136,14 +136,22 @@ describe('presenting', () => {
     expect(tab.shown.map(({ burst }) => burst)).toEqual([1, 2, 3, 4, 1]);
   });
 
+  it('does not count what was refused', async () => {
+    let refused = 0;
+    tab.present(() => (refused++ ? undefined : false));
+    for (const id of ['a', 'b']) tab.arrive({ id });
+    await tab.clock.settle();
+    expect(tab.shown.map(({ burst }) => burst)).toEqual([1, 1]);
+  });
+
   it('stops with the last hold', async () => {
     tab.present();
     tab.focused = false;
     tab.arrive({ id: 'a' });
     tab.attention.stop();
+    expect(tab.clock.pending).toBe(0);
     await tab.clock.advance(1_000);
     expect(ids()).toEqual([]);
-    expect(tab.clock.pending).toBe(0);
   });
 });
 
@@ -187,8 +195,9 @@ describe('what is on screen', () => {
     tab.present();
     tab.arrive({ id: 'a' });
     await tab.clock.settle();
+    tab.change('a', { seen: true });
     tab.shown[0]?.opened();
-    expect(tab.opened).toEqual(['a']);
+    expect(tab.opened).toMatchObject([{ id: 'a', state: { seen: true } }]);
     expect(tab.shown[0]?.signal.aborted).toBe(true);
   });
 

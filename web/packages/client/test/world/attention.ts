@@ -10,16 +10,23 @@ export interface Shared {
   readonly clock: FakeClock;
   readonly claimed: Set<string>;
   readonly stored: Map<string, string>;
+  /** How long the store takes to answer. */
+  readonly answerMs: number;
 }
 
-export const shared = (): Shared => ({ clock: createFakeClock(), claimed: new Set(), stored: new Map() });
+export const shared = (answerMs = 0): Shared => ({
+  clock: createFakeClock(),
+  claimed: new Set(),
+  stored: new Map(),
+  answerMs,
+});
 
 export interface Rig {
   readonly attention: Attention;
   readonly clock: FakeClock;
   readonly shown: Presentation[];
   readonly displayed: string[];
-  readonly opened: string[];
+  readonly opened: AnyAlert[];
   readonly reported: unknown[];
   readonly alerts: Map<string, AnyAlert>;
   visible: boolean;
@@ -54,7 +61,7 @@ export function rig(options: AttentionOptions = { sound: false }, common: Shared
     unread: () => ({ get: () => it.alerts.size, subscribe: () => () => {} }),
     serverNow: () => clock.now(),
     displayed: (ids) => it.displayed.push(...ids),
-    open: (alert) => it.opened.push(alert.id),
+    open: (alert) => it.opened.push(alert),
     report: (error) => it.reported.push(error),
   };
   const it: Rig = {
@@ -97,6 +104,7 @@ export function rig(options: AttentionOptions = { sound: false }, common: Shared
           async claim(id) {
             const free = !common.claimed.has(id);
             common.claimed.add(id);
+            if (common.answerMs) await new Promise<void>((done) => clock.setTimeout(done, common.answerMs));
             return free;
           },
           async release(id) {
