@@ -2,12 +2,13 @@
 
 import type { Preferences } from '@belfry/protocol';
 import { createAttending } from './attending.js';
-import { openBrowser } from './browser.js';
+import { attempt, openBrowser } from './browser.js';
 import { createChanges } from './changes.js';
-import { cursorText, parseCursor } from './cursor.js';
+import { cursorText } from './cursor.js';
 import { createEvents } from './events.js';
-import { asFailure, handled } from './failure.js';
+import { asFailure, failure, handled } from './failure.js';
 import { createFeed, type FeedState } from './feed.js';
+import { createKept } from './kept.js';
 import { createLink, type Link } from './link.js';
 import { navigate } from './navigate.js';
 import { createPresenters } from './presenters.js';
@@ -122,30 +123,12 @@ export function createClient(options: ClientOptions = {}): Client {
     ...(options.worker && { worker: options.worker }),
   });
 
-  // ---- what is kept for the next visit
-
+  const kept = createKept(options, storage, feed);
   const keep = () => {
-    const { at, unread } = feed.inbox();
-    if (!user || !at || !leads()) return;
-    const name = nameOf(user);
-    storage.setItem(`${name}/at`, `${cursorText(at)} ${unread}`);
-    if (options.history === 'indexeddb') void history((kept) => kept.keep(name, feed.state()));
+    if (user && leads()) kept.keep(nameOf(user));
   };
   const restore = async (): Promise<void> => {
-    if (!user || feed.inbox().at) return;
-    const name = nameOf(user);
-    const [cursor, unread] = storage.getItem(`${name}/at`)?.split(' ') ?? [];
-    if (options.history === 'indexeddb') {
-      const kept = await history((kept) => kept.recall<FeedState>(name));
-      if (kept && name === (user && nameOf(user)) && feed.adopt(kept)) return;
-    }
-    const at = parseCursor(cursor);
-    if (at && !feed.inbox().at) feed.startAt(at, Number(unread) || 0);
-  };
-  const forget = (person: string) => {
-    const name = nameOf(person);
-    storage.removeItem(`${name}/at`);
-    if (options.history === 'indexeddb') void history((kept) => kept.keep(name, null));
+    if (user) await kept.restore(nameOf(user));
   };
 
   // ---- tabs
@@ -257,7 +240,12 @@ export function createClient(options: ClientOptions = {}): Client {
     clock.clearTimeout(lingering);
     const held = holds > 0 || connected;
     const wanted = held && !away && !disposed && user !== null;
-    if (wanted && !tabs) {
+    if (wanted && !attempt(() => browser.base)) {
+      // A frame without an address of its own, or a URL that is none.
+      const error = failure('connect-failed', 'no usable `url`');
+      connection.set({ ...idle, state: 'stopped', error });
+      report(error);
+    } else if (wanted && !tabs) {
       link ??= openLink();
       attention.start();
       const joining = openTabs(user ?? undefined);
@@ -296,7 +284,7 @@ export function createClient(options: ClientOptions = {}): Client {
     tokens.forget();
     who.set(person);
     if (before) {
-      forget(before);
+      kept.forget(nameOf(before));
       if (person === null) pushing.signOut(before);
     }
     await gone;
@@ -403,7 +391,3 @@ const idle: Connection = {
 
 /** The chunk for people who change their settings. */
 const settings = () => import('./settings.js');
-
-/** The chunk that only applications with a history load. Without it there is none. */
-const history = <T>(run: (chunk: typeof import('./history.js')) => Promise<T>): Promise<T | undefined> =>
-  import('./history.js').then(run).catch(() => undefined);

@@ -97,6 +97,14 @@ describe('holds', () => {
     expect(client.connection.get().state).toBe('idle');
   });
 
+  it('of a client that cannot tell where the server is throw nothing', () => {
+    const net = new Online();
+    const client = net.client({ url: '/belfry' });
+    client.hold();
+    expect(client.connection.get()).toMatchObject({ state: 'stopped', error: { code: 'connect-failed' } });
+    expect(net.errors.map(({ code }) => code)).toEqual(['connect-failed']);
+  });
+
   it('dispose ends it for good', async () => {
     const net = new Online();
     const client = await net.live();
