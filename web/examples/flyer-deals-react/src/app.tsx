@@ -1,5 +1,5 @@
-import type { AnyAlert, Presentation } from '@belfry/client';
-import { Announcement, Bell, ConnectionIndicator, Toasts } from '@belfry/react';
+import type { AnyAlert } from '@belfry/client';
+import { Announcement, Bell, ConnectionIndicator, Toasts, useBelfry } from '@belfry/react';
 import type { ReactNode } from 'react';
 import { dealToast } from './deal-toast.js';
 import { pathOf } from './deals.js';
@@ -27,8 +27,15 @@ function Shop(): ReactNode {
 
 function SignedIn(): ReactNode {
   const { locale } = usePerson();
-  const renderToast = (alert: AnyAlert, _presentation: Presentation): Node | null =>
-    alert.kind === 'deal-notification' ? dealToast(alert.data.deals, locale) : null;
+  const client = useBelfry();
+  const renderToast = (alert: AnyAlert): Node | null => {
+    if (alert.kind !== 'deal-notification') return null;
+    return dealToast(alert.data.deals, locale, (path) => {
+      // Once it is read, its toast goes, in every tab.
+      void client.markRead(alert);
+      go(path);
+    });
+  };
   return (
     <>
       <Announcement onOpen={openDeal} />

@@ -1,10 +1,20 @@
 /** What stands in the toast of a deal alert: how many, and the best two prices with their stores. */
 
 import type { DealInfo } from '../kinds.js';
-import { price } from './deals.js';
+import { pathOf, price } from './deals.js';
+import { isPlain } from './route.js';
 
-export function dealToast(deals: readonly DealInfo[], locale: string): Node {
-  const title = element('strong', deals.length === 1 ? 'A deal on your list' : `${deals.length} deals on your list`);
+/** `open` is called for a plain click; with a modifier the browser opens the link itself. */
+export function dealToast(deals: readonly DealInfo[], locale: string, open: (path: string) => void): Node {
+  const title = document.createElement('a');
+  title.textContent = deals.length === 1 ? 'A deal on your list' : `${deals.length} deals on your list`;
+  title.href = pathOf(deals);
+  title.style.cssText = 'color:inherit;font-weight:600';
+  title.addEventListener('click', (event) => {
+    if (!isPlain(event)) return;
+    event.preventDefault();
+    open(pathOf(deals));
+  });
   const rows = deals.slice(0, 2).flatMap((deal) => {
     const shown = element('b', price(deal.best_price_in_cents, locale));
     shown.style.cssText = 'font-variant-numeric:tabular-nums;text-align:end';

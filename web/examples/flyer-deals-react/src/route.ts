@@ -25,9 +25,14 @@ function subscribe(changed: () => void): () => void {
   };
 }
 
+/** Without a modifier, and by the main button: the page may answer it itself. */
+export function isPlain(event: Pick<MouseEvent, 'metaKey' | 'ctrlKey' | 'shiftKey' | 'altKey' | 'button'>): boolean {
+  return !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey && event.button === 0;
+}
+
 /** A plain click goes by the router; with a modifier the browser does as always. */
 export function follow(event: React.MouseEvent<HTMLAnchorElement>): void {
-  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button !== 0) return;
+  if (!isPlain(event)) return;
   event.preventDefault();
   go(event.currentTarget.pathname);
 }
