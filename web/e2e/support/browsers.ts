@@ -167,8 +167,28 @@ class PuppeteerTab extends Driven<FirefoxPage> implements FirefoxTab {
   }
 
   async click(selector: string): Promise<void> {
-    await this.page.locator(`>>> ${selector}`).click();
+    const { x, y } = await this.until(`\`${selector}\` is there`, centre, selector);
+    await this.page.mouse.click(x, y);
   }
+}
+
+/** The middle of the first element, wherever it is: each part of the selector may be in a shadow root of the part before. */
+function centre(selector: string): { x: number; y: number } | null {
+  const find = (root: Document | ShadowRoot | Element, [part = '', ...rest]: string[]): Element | null => {
+    for (const element of root.querySelectorAll('*')) {
+      if (element.matches(part)) {
+        const found = rest.length ? find(element.shadowRoot ?? element, rest) : element;
+        if (found) return found;
+      }
+      const found = element.shadowRoot && find(element.shadowRoot, [part, ...rest]);
+      if (found) return found;
+    }
+    return null;
+  };
+  const element = find(document, selector.split(' '));
+  element?.scrollIntoView({ block: 'nearest' });
+  const box = element?.getBoundingClientRect();
+  return box?.width ? { x: box.x + box.width / 2, y: box.y + box.height / 2 } : null;
 }
 
 /** A Chromium process of its own. */

@@ -86,6 +86,10 @@ export class Site {
       this.tokens.push(reason);
       if (user) response.end(this.stale(reason) ?? belfry.token(user, this.#options.tokenSeconds));
       else response.writeHead(401).end();
+    } else if (url.pathname === '/page.css') {
+      response
+        .writeHead(200, { 'content-type': 'text/css' })
+        .end(':root{color-scheme:light dark;background:Canvas;color:CanvasText}');
     } else if (url.pathname.startsWith('/assets/')) {
       await this.#asset(url.pathname, response);
     } else {
@@ -158,7 +162,7 @@ function page(name: string): string {
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Shop</title>
-<link rel="icon" href="data:,"></head>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="/page.css"></head>
 <body><header></header><main><h1>Shop</h1></main><script type="module" src="/assets/${name}.js"></script></body>
 </html>`;
 }

@@ -69,10 +69,6 @@ test('B3 a forgotten tab in full sight does not silence the phone', async () => 
   await live(tab);
   const id = await house.set.belfry.publish('ann', { title: 'Nobody looks' });
   await becomes('presented', () => presented(tab), ['Nobody looks']);
-  setTimeout(
-    async () => console.log(JSON.stringify(await house.set.belfry.trace(id)), house.called, house.set.belfry.log),
-    8000,
-  );
   await until('it has gone out', () => house.called.some((text) => text.includes(id)), 20_000);
   expect((await house.set.belfry.trace(id)).level).toBe('received');
   // Somebody comes back, and finds it there.
