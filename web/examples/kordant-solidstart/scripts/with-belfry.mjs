@@ -54,5 +54,6 @@ if (env.BELFRY_URL === undefined) {
   console.log(`Belfry: ${env.BELFRY_URL}`);
 }
 const application = run(process.argv.slice(2), env);
+process.once('exit', () => application.kill());
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => application.kill(signal));
 application.on('exit', (code) => process.exit(code ?? 0));

@@ -4,6 +4,7 @@ import { type Accessor, type JSX, Show } from 'solid-js';
 import { personOf } from '~/family';
 import { serviceOf } from '~/services';
 import { Avatar } from './Avatar';
+import { useAttempt } from './attempt';
 import { Icon } from './icons';
 
 const severities = { info: 'Info', warning: 'Warning', critical: 'Critical' } as const;
@@ -11,6 +12,7 @@ const severities = { info: 'Info', warning: 'Warning', critical: 'Critical' } as
 /** One alert: which service, whose account, how bad, how long ago. */
 export function AlertRow(props: { alert: AnyAlert; now: Accessor<number> }): JSX.Element {
   const client = useBelfry();
+  const attempt = useAttempt();
   const service = () => serviceOf(props.alert.kind);
   const subject = () => personOf(props.alert.data.subject_id);
   const open = (event: MouseEvent): void => {
@@ -51,7 +53,7 @@ export function AlertRow(props: { alert: AnyAlert; now: Accessor<number> }): JSX
         type="button"
         class="bare"
         aria-label={`Archive: ${props.alert.title}`}
-        onClick={() => void client.archive(props.alert)}
+        onClick={() => attempt(client.archive(props.alert))}
       >
         <Icon name="archive" />
       </button>

@@ -1,5 +1,6 @@
 /** What the pages behind the sign-in begin with. */
 
+import type { Snapshot } from '@belfry/client';
 import { query, redirect } from '@solidjs/router';
 import { getRequestEvent } from 'solid-js/web';
 import type { Person } from '../family';
@@ -7,7 +8,7 @@ import type { Person } from '../family';
 export interface Home {
   readonly viewer: Person;
   /** The inbox as it is while the page is rendered: the first paint has the real number. */
-  readonly initial: Awaited<ReturnType<ReturnType<typeof import('./alerts')['alerts']>['snapshot']>>;
+  readonly initial: Snapshot | undefined;
 }
 
 export const openHome = query(async (): Promise<Home> => {
@@ -18,9 +19,9 @@ export const openHome = query(async (): Promise<Home> => {
   const viewer = request === undefined ? null : viewerOf(request);
   const token = request === undefined ? null : tokenOf(request);
   if (viewer === null || token === null) throw redirect('/');
-  // A page without its alerts is better than none: the client fetches them by itself.
+  // A page without its alerts is better than a late one: the client fetches them by itself.
   const initial = await alerts()
-    .snapshot(viewer.id, { token })
-    .catch(() => ({ unread: 0 }));
+    .snapshot(viewer.id, { token, signal: AbortSignal.timeout(1_000) })
+    .catch(() => undefined);
   return { viewer, initial };
 }, 'home');

@@ -3,6 +3,7 @@ import { createAsync } from '@solidjs/router';
 import { For, Show } from 'solid-js';
 import { AlertRow } from '~/components/AlertRow';
 import { Avatar } from '~/components/Avatar';
+import { useAttempt } from '~/components/attempt';
 import { createNow } from '~/components/clock';
 import { ServiceCard } from '~/components/ServiceCard';
 import { familyOf } from '~/family';
@@ -12,11 +13,12 @@ import { services } from '~/services';
 export default function Dashboard() {
   const home = createAsync(() => openHome());
   const client = useBelfry();
-  const { alerts, unread, hasMore, loadMore } = useRealtimeAlerts({ toast: false, limit: 20 });
+  const { alerts, unread, hasMore, loadMore, connection } = useRealtimeAlerts({ toast: false, limit: 20 });
   const now = createNow();
+  const attempt = useAttempt();
   const readAll = (): void => {
     const newest = alerts()[0];
-    if (newest !== undefined) void client.markRead({ upTo: newest });
+    if (newest !== undefined) attempt(client.markRead({ upTo: newest }));
   };
   return (
     <Show when={home()?.viewer}>
@@ -65,13 +67,22 @@ export default function Dashboard() {
                 Mark all as read
               </button>
             </div>
-            <Show when={alerts().length > 0} fallback={<p class="empty">All quiet. Let a service find something.</p>}>
+            <Show
+              when={alerts().length > 0}
+              fallback={
+                <p class="empty">
+                  {['retrying', 'offline', 'stopped'].includes(connection().state)
+                    ? 'Your alerts appear here once the connection is back.'
+                    : 'All quiet. Let a service find something.'}
+                </p>
+              }
+            >
               <ul class="rows">
                 <For each={alerts()}>{(alert) => <AlertRow alert={alert} now={now} />}</For>
               </ul>
             </Show>
             <Show when={hasMore()}>
-              <button type="button" class="quiet more" onClick={() => void loadMore()}>
+              <button type="button" class="quiet more" onClick={() => attempt(loadMore())}>
                 Show older alerts
               </button>
             </Show>

@@ -3,6 +3,7 @@ import { A, useNavigate, useParams } from '@solidjs/router';
 import { createEffect, createMemo, For, type JSX, Show } from 'solid-js';
 import { ago } from '~/components/AlertRow';
 import { Avatar } from '~/components/Avatar';
+import { useAttempt } from '~/components/attempt';
 import { createNow } from '~/components/clock';
 import { Icon } from '~/components/icons';
 import { personOf } from '~/family';
@@ -14,11 +15,12 @@ export default function AlertPage() {
   const client = useBelfry();
   const navigate = useNavigate();
   const now = createNow();
+  const attempt = useAttempt();
   const { alerts } = useRealtimeAlerts({ toast: false });
   const alert = createMemo(() => alerts().find((one) => one.id === params['id']));
   createEffect(() => {
     const shown = alert();
-    if (shown !== undefined && !shown.state.read) void client.markRead(shown);
+    if (shown !== undefined && !shown.state.read) attempt(client.markRead(shown));
   });
   const archive = async (): Promise<void> => {
     const shown = alert();
@@ -53,7 +55,7 @@ export default function AlertPage() {
               )}
             </Show>
             <Facts data={it().data} />
-            <button type="button" class="quiet" onClick={() => void archive()}>
+            <button type="button" class="quiet" onClick={() => attempt(archive())}>
               Done, archive it
             </button>
           </>
