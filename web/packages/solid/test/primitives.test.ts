@@ -275,7 +275,7 @@ test('hydration begins with what the server rendered, and then says what is so',
     });
     return disposeRoot;
   });
-  sharedConfig.context = undefined;
+  delete sharedConfig.context;
   expect(first).toEqual([5, 'idle']);
   expect(later()).toEqual([7, 'live']);
   dispose();
