@@ -120,7 +120,10 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
     const { arrived, how, changed: gone, reset } = outcome;
     showNumbers();
     if (reset) {
-      for (const list of lists) list.seed(list === alerts ? listOf(reset) : undefined);
+      for (const list of lists) {
+        list.clear();
+        list.seed(list === alerts ? listOf(reset) : undefined);
+      }
     }
     for (const list of lists) list.enter(arrived);
     changed(gone);
@@ -173,11 +176,12 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
     host.keep();
   };
 
-  async function page(query: URLSearchParams): Promise<InboxPage> {
+  /** A page that is no older than what was applied. */
+  const fresh = async (query: string, wait: boolean): Promise<InboxPage> => {
     const mine = inbox;
     for (let tries = 0; ; tries++) {
       const found = await call<InboxPage>('GET', `v1/inbox?${query}`);
-      if (inbox.asking && host.isConnected()) {
+      if (wait && inbox.asking && host.isConnected()) {
         await new Promise<void>((resolve) => {
           const stop = settled.add(() => {
             stop();
@@ -189,16 +193,19 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
       const to = parseCursor(found.complete_to);
       // Changes that came while it was on its way are not in it, and would be lost for its rows.
       if (to && inbox.at && to.epoch === inbox.at.epoch && isBeyond(inbox.at, to) && tries < 3) continue;
-      for (const item of found.items) put(inbox, item);
-      if (!host.isConnected()) unread.set(found.unread);
       return found;
     }
+  };
+  async function page(query: URLSearchParams): Promise<InboxPage> {
+    const found = await fresh(String(query), true);
+    for (const item of found.items) put(inbox, item);
+    if (!host.isConnected()) unread.set(found.unread);
+    return found;
   }
   const start = async (head?: Place): Promise<void> => {
     const mine = inbox;
     try {
-      const found = await call<InboxPage>('GET', 'v1/inbox?limit=25');
-      if (mine !== inbox) return;
+      const found = await fresh('limit=25', false);
       place(inbox, found);
       showNumbers();
       alerts.seed(listOf(found));

@@ -27,7 +27,7 @@ export interface LiveList extends List {
   enter(alerts: readonly AnyAlert[]): void;
   /** Rows may have changed. */
   render(): void;
-  /** Starts over with this page; without one it is fetched. */
+  /** Starts over with this page; without one it is fetched, unless it is on its way. */
   seed(state?: ListState): void;
   /** Nothing is known any more. */
   clear(): void;
@@ -136,14 +136,15 @@ export function createList(filter: Filter, host: ListHost): LiveList {
     },
     render,
     seed(state) {
-      generation++;
       if (state) {
+        generation++;
         ids = new Set(state.ids);
         show(state.next);
-      } else if (host.ready()) load(limit, true).catch(() => {});
+      } else if (host.ready() && !flight) load(limit, true).catch(() => {});
     },
     clear() {
       generation++;
+      flight = null;
       ids.clear();
       next = null;
       hasMore.set(false);

@@ -179,6 +179,8 @@ describe('a filtered list', () => {
     (held as (() => void) | null)?.();
     await ready(net, list);
     expect(ids(list.items)).toEqual([3, 1]);
+    // Once too early, and once more: no frame that comes meanwhile asks again.
+    expect(net.asked('GET', 'v1/inbox').filter(({ query }) => query.has('category'))).toHaveLength(2);
   });
 
   it('lets go when it is disposed', async () => {
