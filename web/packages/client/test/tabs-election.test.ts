@@ -207,6 +207,13 @@ describe('a visible follower', () => {
     expect(tab.pass(1)).toEqual(['steal']);
   });
 
+  it('waits for its turn, however often it is called before', () => {
+    const tab = following();
+    tab.pass(2_510);
+    expect(tab.on({ on: 'tick' })).toEqual([]);
+    expect(tab.pass(140)).toEqual(['steal']);
+  });
+
   it('tries again when the theft failed', () => {
     const tab = following();
     tab.pass(2_650);

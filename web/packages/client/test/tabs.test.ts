@@ -100,6 +100,30 @@ describe('a leader that does not answer', () => {
     expect(old.cursor).toBe(1);
   });
 
+  it('is replaced once, however many tabs see it', async () => {
+    for (let seed = 1; seed <= 40; seed += 1) {
+      world = new World(seed);
+      server = new Server(world);
+      const tabs = await opened({ visible: false }, {}, {}, {}, {});
+      (tabs[0] as Tab).process.held = true;
+      await world.run(4_000);
+      expect(server.sockets.length, `seed ${seed}`).toBe(2);
+    }
+  });
+
+  it('is replaced although the tab that was about to do so stopped as well', async () => {
+    const [leader] = await opened({ visible: false }, {});
+    const stuck = world.process('stuck');
+    const name = [...world.holders.keys()].find((lock) => lock.startsWith('belfry/'));
+    world
+      .locks(stuck)
+      .request(`steal:${name}`, {}, () => new Promise(() => {}))
+      .catch(() => {});
+    (leader as Tab).process.held = true;
+    await world.run(6_000);
+    expect(sockets()).toBe(2);
+  });
+
   it('keeps the lead while nobody looks', async () => {
     const tabs = await opened({ visible: false }, { visible: false });
     (tabs[0] as Tab).process.held = true;
@@ -149,6 +173,28 @@ describe('sleep', () => {
     second.fire('window', 'pageshow', { persisted: true });
     await world.run(500);
     expect(second.cursor).toBe(1);
+  });
+
+  it('that nobody told of voids what the old connection had waiting', async () => {
+    const [tab] = (await opened({})) as [Tab];
+    const frame = server.publish('ann');
+    tab.process.tasks.length = 0;
+    tab.act(() => {
+      world.now += 45_000;
+      tab.framed(frame);
+    });
+    await world.run(0);
+    expect(tab.arrived.size).toBe(0);
+    await world.run(1_000);
+    expect(roles([tab])).toBe('leader');
+    expect([...tab.arrived]).toEqual(['ann-00001']);
+  });
+
+  it('a follower passes nothing on that it might still get', async () => {
+    const tabs = (await opened({}, {})) as [Tab, Tab];
+    tabs[1].act(() => tabs[1].framed(server.publish('ann')));
+    await world.run(0);
+    expect(tabs[1].arrived.size).toBe(0);
   });
 
   it('a page that is left for good needs no farewell', async () => {
@@ -205,6 +251,15 @@ describe('requests', () => {
     (tabs[0] as Tab).process.held = true;
     (tabs[1] as Tab).ask({ do: 'ack', ids: ['a'] });
     await world.run(5_000);
+    expect(server.done).toEqual([{ do: 'ack', ids: ['a'] }]);
+  });
+
+  it('of a tab that follows one leader after another are done by the one that can', async () => {
+    const tabs = (await opened({ visible: false }, {}, { visible: false })) as [Tab, Tab, Tab];
+    tabs[0].process.held = true;
+    tabs[2].ask({ do: 'ack', ids: ['a'] });
+    await world.run(5_000);
+    expect(roles(tabs.slice(1))).toBe('leader follower');
     expect(server.done).toEqual([{ do: 'ack', ids: ['a'] }]);
   });
 

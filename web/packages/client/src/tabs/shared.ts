@@ -107,9 +107,6 @@ export function createTabs(options: TabsOptions, host: TabsHost): Tabs {
   const carryAll = (): void => {
     for (const [rid, request] of [...outbox, ...asked]) carry(rid, request);
   };
-  const askAll = (): void => {
-    for (const [rid, request] of outbox) post({ is: 'ask', rid, request });
-  };
 
   const run: Record<Exclude<Effect, 'take'>, () => void> = {
     enter() {
@@ -178,16 +175,14 @@ export function createTabs(options: TabsOptions, host: TabsHost): Tabs {
     probe: () => tell({ is: 'alive' }),
     ask: (word) => !alone && leads() && carry(word.rid, word.request),
     out: () => host.signedOut(),
-    claim() {
-      gap.begin();
-      askAll();
-    },
+    claim: gap.begin,
     connection: (word) => host.follow(gap.settle(unpack(word.connection))),
     frame: (word) => host.receive(word.message),
     state({ state, tabs }) {
       for (const [tab, here] of tabs) if (tab !== seat.me) presence.heard(tab, here);
       host.adopt({ inbox: state.inbox, connection: gap.settle(unpack(state.connection)) });
-      askAll();
+      // Every claim is answered by a `hello`, and that by a state: so every leader is asked for what is still to be done.
+      for (const [rid, request] of outbox) post({ is: 'ask', rid, request });
     },
     done: (word) => outbox.delete(word.rid),
   };
