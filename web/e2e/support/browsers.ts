@@ -372,9 +372,11 @@ export class Firefox implements Browser {
 
   /** What the notifications on the screen say. */
   notifications(): Promise<string[]> {
-    return this.inside(
-      `[...Services.wm.getEnumerator('alert:alert')].map(({ document }) => document.documentElement.textContent)`,
-    );
+    // The window is there a moment before its texts.
+    return this.inside(`[...Services.wm.getEnumerator('alert:alert')]
+      .map(({ document }) => ['alertTitleLabel', 'alertTextLabel'].map((id) => document.getElementById(id)))
+      .filter(([title]) => title)
+      .map((labels) => labels.map((label) => label?.getAttribute('value') ?? label?.textContent).join(': '))`);
   }
 
   /** Clicks a notification, as a person does; `false`: there is none. */

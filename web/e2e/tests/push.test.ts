@@ -95,7 +95,7 @@ describe('firefox', () => {
     await becomes('the tab follows', () => tab.evaluate(() => window.seen.opened), ['/deals/7']);
     // Without a screen Firefox answers `focus()` and leaves the tab where it is, so that is not looked at.
     await becomes('read', () => tab.evaluate(() => window.client.alerts.get()[0]?.state.read), true);
-    expect(await browser.addresses()).toHaveLength(2);
+    expect((await browser.addresses()).filter((address) => address.startsWith('http'))).toHaveLength(1);
   });
 
   test('B3 what somebody reads elsewhere leaves the tray', async () => {
