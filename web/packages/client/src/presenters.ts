@@ -1,4 +1,7 @@
-/** Who of this tab shows an alert: a listener that asked to present its event, else the presenter registered last. */
+/**
+ * Who of this tab shows an alert: a listener that asked to present its event, else the presenter registered last. One that
+ * shows nothing passes it on.
+ */
 
 import type { Events } from './events.js';
 import type { AnyAlert, Client, On, Unsubscribe } from './types.js';
@@ -24,8 +27,12 @@ export function createPresenters(register: Client['onPresent'], events: Events):
   const present: Present = (presentation) => {
     const { alert } = presentation;
     const takers = alert ? entries.filter(({ takes }) => takes?.(alert)) : [];
-    const chosen = takers.at(-1) ?? entries.filter(({ takes }) => !takes).at(-1);
-    return chosen ? chosen.present(presentation) : false;
+    const others = entries.filter(({ takes }) => !takes);
+    for (const { present: ask } of [...others, ...takers].reverse()) {
+      const answer = ask(presentation);
+      if (answer !== false) return answer;
+    }
+    return false;
   };
 
   const add: Presenters['add'] = (handler, takes) => {

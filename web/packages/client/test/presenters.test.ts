@@ -80,6 +80,19 @@ test('what nobody here takes may be shown by another tab', () => {
   expect(present(null)).toBe(false);
 });
 
+test('one that shows nothing passes it on, in the end to another tab', () => {
+  const { presenters, present } = tab();
+  const first = vi.fn();
+  presenters.add(first);
+  presenters.add(() => false);
+  const remove = presenters.add(() => false, deals);
+  present('deal-notification');
+  expect(first).toHaveBeenCalledTimes(1);
+  first.mockReturnValue(false);
+  expect(present('deal-notification')).toBe(false);
+  remove();
+});
+
 test('the answer is the presenter’s own', () => {
   const { presenters, present } = tab();
   const pending = Promise.resolve();
