@@ -1,10 +1,11 @@
 /** `<belfry-announcement>`: what concerns everyone, across the page, until this person has dismissed it on one device. */
 
 import type { AnyAlert, Client, Presentation } from '@belfry/client';
+import { control } from './alert.js';
 import { h } from './dom.js';
 import { BelfryElement } from './element.js';
 import { close, icon, marks } from './icons.js';
-import { control, open, quietly } from './opening.js';
+import { open, quietly } from './opening.js';
 import { announcementWords } from './words.js';
 
 /** Older ones were overtaken. */
@@ -12,11 +13,11 @@ const NEWEST = 5;
 
 const styles = `
 :host{display:block}
-[part~=announcement]{display:grid;grid-template-columns:auto minmax(0,1fr) auto;align-items:center;gap:10px;padding:8px max(12px,env(safe-area-inset-right)) 8px max(16px,env(safe-area-inset-left));background:color-mix(in srgb,var(--_tone) 10%,var(--_surface));color:var(--_text);border-block-end:1px solid color-mix(in srgb,var(--_tone) 24%,transparent)}
+section{display:grid;grid-template-columns:auto minmax(0,1fr) auto;align-items:center;gap:10px;padding:8px max(12px,env(safe-area-inset-right)) 8px max(16px,env(safe-area-inset-left));background:color-mix(in srgb,var(--_tone) 10%,var(--_surface));color:var(--_text);border-block-end:1px solid color-mix(in srgb,var(--_tone) 24%,transparent)}
 section>.icon{color:var(--_tone)}
 [part=words]{overflow-wrap:anywhere}
 [part=title]{font-weight:600;margin-inline-end:.5em}
-a[part=title]{text-decoration:underline;text-underline-offset:3px}`;
+a{text-decoration:underline;text-underline-offset:3px}`;
 
 /** The banner for `system-message`, or for the kinds of the attribute `kinds`. */
 export class BelfryAnnouncement extends BelfryElement {
@@ -30,20 +31,20 @@ export class BelfryAnnouncement extends BelfryElement {
   protected override start(client: Client, signal: AbortSignal): void {
     const kinds = (this.getAttribute('kinds') ?? 'system-message').split(/\s+/);
     const list = client.list({ kinds, unread: true, limit: NEWEST });
-    signal.addEventListener('abort', () => list.dispose(), { once: true });
+    this.until(() => list.dispose());
     // The region is there before the words, or a screen reader misses them.
     const region = h('div', { role: 'status' });
     this.show(region);
     let shown: AnyAlert | undefined;
-    this.follow(list.items, signal, (alerts) => {
-      const alert = alerts.find(({ state, expiresAt }) => {
+    this.follow(() => {
+      const alert = list.items.get().find(({ state, expiresAt }) => {
         const over = expiresAt !== null && Date.parse(expiresAt) <= Date.now();
         return !state.read && !state.archived && !over;
       });
       if (alert === shown) return;
       shown = alert;
       region.replaceChildren(...(alert ? [this.#draw(client, alert)] : []));
-    });
+    }, list.items);
     // The banner says it: a toast would say it twice.
     const present = (event: Event): void => {
       const { alert } = (event as CustomEvent<Presentation>).detail;
@@ -54,32 +55,24 @@ export class BelfryAnnouncement extends BelfryElement {
   }
 
   #draw(client: Client, alert: AnyAlert): HTMLElement {
+    const { title, link } = alert;
     const severity = severityOf(alert);
     const click = (event: MouseEvent): void =>
-      open(event, this, client, { alert, url: alert.link }, () => client.open(alert));
-    const title = alert.link
-      ? control(alert.link, { part: 'title', dir: 'auto', click }, alert.title)
-      : h('strong', { part: 'title', dir: 'auto' }, alert.title);
+      open(event, this, client, { alert, url: link }, () => client.open(alert));
+    // Read is read on every device; in the inbox it can still be found.
+    const dismiss = (): void => quietly(client.markRead(alert));
+    const part = { part: 'title', dir: 'auto' };
     return h(
       'section',
-      {
-        part: `announcement ${severity}`,
-        'data-severity': severity,
-        'aria-label': this.say('announcement'),
-      },
+      { part: `announcement ${severity}`, 'data-severity': severity, 'aria-label': this.say('announcement') },
       icon(marks[severity]),
-      h('p', { part: 'words' }, title, alert.body && h('span', { part: 'body', dir: 'auto' }, alert.body.trim())),
       h(
-        'button',
-        {
-          part: 'close',
-          class: 'tool',
-          'aria-label': this.say('dismiss'),
-          // Read is read on every device; in the inbox it can still be found.
-          click: () => quietly(client.markRead(alert)),
-        },
-        icon(close),
+        'p',
+        { part: 'words' },
+        link ? control(link, { ...part, click }, title) : h('strong', part, title),
+        alert.body && h('span', { part: 'body', dir: 'auto' }, alert.body.trim()),
       ),
+      h('button', { part: 'close', class: 'tool', 'aria-label': this.say('dismiss'), click: dismiss }, icon(close)),
     );
   }
 }

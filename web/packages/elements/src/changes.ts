@@ -1,14 +1,7 @@
 /** Tells the elements of the page that its client or its words are others now. */
 
-import type { Unsubscribe } from '@belfry/client';
-
-const listeners = new Set<() => void>();
-
-/** Calls after each change. */
-export function onChange(listener: () => void): Unsubscribe {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
-}
+/** Called after each change. */
+export const listeners: Set<() => void> = new Set();
 
 /** Something changed. */
 export function changed(): void {

@@ -15,7 +15,6 @@ export class BelfryClient extends PageElement {
   static readonly tag: string = 'belfry-client';
   static readonly observedAttributes: readonly string[] = ['user'];
   #client: Client | null = null;
-  #release: (() => void) | null = null;
 
   /** The client, from the first time on the page until it leaves it. */
   get client(): Client | null {
@@ -26,7 +25,7 @@ export class BelfryClient extends PageElement {
     if (this.#client) return;
     const client = createClient(this.#options());
     this.#client = client;
-    this.#release = client.hold();
+    client.hold();
     setClient(client, this.#name);
     emit(this, 'belfry-ready', { client } satisfies ReadyDetail);
   }
@@ -38,7 +37,6 @@ export class BelfryClient extends PageElement {
     queueMicrotask(() => {
       if (this.isConnected || !this.#client) return;
       setClient(null, this.#name);
-      this.#release?.();
       this.#client.dispose();
       this.#client = null;
     });
@@ -70,7 +68,7 @@ export class BelfryClient extends PageElement {
 /** Asks the page's own back end: `{"token": "…"}`; 401 and 403 mean that nobody is signed in. */
 async function fetchToken(url: string, { signal }: TokenRequest): Promise<string | null> {
   const answer = await fetch(url, { credentials: 'same-origin', cache: 'no-store', signal });
-  if (answer.status === 401 || answer.status === 403) return null;
+  if ([401, 403].includes(answer.status)) return null;
   if (!answer.ok) throw new Error(`\`${url}\` answered ${answer.status} instead of a token`);
   const { token } = (await answer.json()) as { token?: string | null };
   return token ?? null;

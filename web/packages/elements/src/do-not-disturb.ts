@@ -1,13 +1,13 @@
 /** `<belfry-do-not-disturb>`: quiet for an hour, until tomorrow, or until somebody says otherwise. */
 
-import type { Client, DoNotDisturb } from '@belfry/client';
+import type { Client } from '@belfry/client';
 import { type Child, focusIn, h } from './dom.js';
 import { BelfryElement } from './element.js';
 import { icon, moon } from './icons.js';
 import { quietWords } from './later-words.js';
 import { quietly } from './opening.js';
 import { switchStyles } from './sound.js';
-import { tomorrow, untilWords } from './time.js';
+import { untilWords } from './time.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -26,36 +26,43 @@ export class BelfryDoNotDisturb extends BelfryElement {
     super(quietWords, switchStyles, styles);
   }
 
-  protected override start(client: Client, signal: AbortSignal): void {
-    this.follow(client.doNotDisturb, signal, (state) => {
-      const focused = focusIn(this.root) !== null;
-      this.#draw(client, state);
+  protected override start(client: Client): void {
+    this.follow(() => {
+      const focused = focusIn(this.root);
+      this.#draw(client);
       if (focused) this.root.querySelector('button')?.focus();
-    });
+    }, client.doNotDisturb);
   }
 
-  #draw(client: Client, state: DoNotDisturb): void {
+  #draw(client: Client): void {
+    const { active, until } = client.doNotDisturb.get();
     const choose = (until: () => Date | 'on' | 'off', ...label: Child[]): HTMLElement =>
       h('button', { part: 'choice', click: () => quietly(client.setDoNotDisturb({ until: until() })) }, ...label);
-    const time = untilWords(state.until, Date.now(), this.locale);
-    const choices = state.active
+    const time = untilWords(until, Date.now(), this.locale);
+    const choices = active
       ? [choose(() => 'off', this.say('turnOff'))]
       : [
           choose(() => new Date(Date.now() + HOUR_MS), this.say('oneHour')),
           choose(() => tomorrow(Date.now()), this.say('tomorrow')),
           choose(() => 'on', this.say('untilOff')),
         ];
-    const words = h('span', { part: 'label', id: 'label' }, this.say('doNotDisturb'));
-    const until = state.active && time ? this.say('until', { time }) : state.active ? this.say('untilOff') : '';
     this.show(
       h(
         'div',
-        { part: `setting ${state.active ? 'on' : 'off'}`, role: 'group', 'aria-labelledby': 'label' },
+        { part: `setting ${active ? 'on' : 'off'}`, role: 'group', 'aria-labelledby': 'label' },
         icon(moon),
-        words,
-        until && h('span', { part: 'until' }, until),
+        h('span', { part: 'label', id: 'label' }, this.say('doNotDisturb')),
+        active && h('span', { part: 'until' }, time ? this.say('until', { time }) : this.say('untilOff')),
         h('span', { part: 'choices' }, ...choices),
       ),
     );
   }
+}
+
+/** Tomorrow at eight, when most people want to hear of things again. */
+export function tomorrow(now: number): Date {
+  const at = new Date(now);
+  at.setDate(at.getDate() + 1);
+  at.setHours(8, 0, 0, 0);
+  return at;
 }

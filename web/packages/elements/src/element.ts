@@ -1,7 +1,7 @@
 /** What every element does: find its client, hold it while on the page, and say things in the page's language. */
 
 import type { Client, Readable } from '@belfry/client';
-import { onChange } from './changes.js';
+import { listeners } from './changes.js';
 import { findClient } from './clients.js';
 import { type Counted, localeOf, type Strings, say, type Word } from './strings.js';
 import { adopt, base } from './styles.js';
@@ -32,19 +32,17 @@ export abstract class BelfryElement extends PageElement {
   static readonly tag: string;
   static readonly observedAttributes: readonly string[] = ['client', 'lang'];
 
-  protected readonly root: ShadowRoot;
+  protected readonly root: ShadowRoot = this.attachShadow({ mode: 'open' });
   readonly #words: Partial<Strings>;
   readonly #styles: readonly HTMLElement[];
   #given: Client | null = null;
   #used: Client | null = null;
   /** From start to stop; what listens, listens until it aborts. */
-  #life: AbortController | null = null;
-  #unlisten: (() => void) | null = null;
+  #life = new AbortController();
 
   constructor(words: Partial<Strings>, ...styles: readonly string[]) {
     super();
     this.#words = words;
-    this.root = this.attachShadow({ mode: 'open' });
     this.#styles = adopt(this.root, [base, ...styles]);
   }
 
@@ -60,11 +58,10 @@ export abstract class BelfryElement extends PageElement {
   connectedCallback(): void {
     // A property that was set before the class was known hides the accessor.
     if (Object.hasOwn(this, 'client')) {
-      const { client } = this;
+      this.#given = this.client;
       Reflect.deleteProperty(this, 'client');
-      this.#given = client;
     }
-    this.#unlisten ??= onChange(() => (this.client === this.#used ? this.restart() : this.#settle()));
+    listeners.add(this.#look);
     this.#settle();
   }
 
@@ -75,9 +72,8 @@ export abstract class BelfryElement extends PageElement {
     // Whoever moves an element takes it out and puts it in: only what is still out afterwards has left.
     queueMicrotask(() => {
       if (this.isConnected) return;
-      this.#unlisten?.();
-      this.#unlisten = null;
-      this.#stop();
+      listeners.delete(this.#look);
+      this.#settle();
     });
   }
 
@@ -92,7 +88,7 @@ export abstract class BelfryElement extends PageElement {
 
   /** Begins anew: the words or the attributes changed. */
   protected restart(): void {
-    this.#stop();
+    this.#settle(null);
     this.#settle();
   }
 
@@ -101,10 +97,15 @@ export abstract class BelfryElement extends PageElement {
     this.root.replaceChildren(...this.#styles, ...nodes);
   }
 
-  /** Calls now and after each change. */
-  protected follow<T>(value: Readable<T>, signal: AbortSignal, see: (value: T) => void): void {
-    signal.addEventListener('abort', value.subscribe(see), { once: true });
-    see(value.get());
+  /** Is called when it stops. */
+  protected until(end: () => void): void {
+    this.#life.signal.addEventListener('abort', end);
+  }
+
+  /** Calls now and after each change of these. */
+  protected follow(see: () => void, ...values: readonly Readable<unknown>[]): void {
+    for (const value of values) this.until(value.subscribe(see));
+    see();
   }
 
   protected get locale(): string {
@@ -115,22 +116,16 @@ export abstract class BelfryElement extends PageElement {
     return say(this.#words, this.locale, name, values);
   }
 
-  #settle(): void {
-    const client = this.isConnected ? this.client : null;
-    if (client === this.#used) return;
-    this.#stop();
-    if (!client) return;
-    this.#used = client;
-    this.#life = new AbortController();
-    const { signal } = this.#life;
-    // What is on the page is an interest in the connection.
-    signal.addEventListener('abort', client.hold(), { once: true });
-    this.start(client, signal);
-  }
+  readonly #look = (): void => (this.client === this.#used ? this.restart() : this.#settle());
 
-  #stop(): void {
-    this.#used = null;
-    this.#life?.abort();
-    this.#life = null;
+  #settle(client = this.isConnected ? this.client : null): void {
+    if (client === this.#used) return;
+    this.#life.abort();
+    this.#used = client;
+    if (!client) return;
+    this.#life = new AbortController();
+    // What is on the page is an interest in the connection.
+    this.until(client.hold());
+    this.start(client, this.#life.signal);
   }
 }

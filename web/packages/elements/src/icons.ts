@@ -4,7 +4,7 @@ import { set } from './dom.js';
 
 /** By severity: the shape tells them apart as much as the colour. */
 export const marks: { readonly info: string; readonly warning: string; readonly critical: string } = {
-  info: 'M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8ZM8 7.4v3.4M8 5.1v.1',
+  info: 'M8 1.8a6.2 6.2 0 1 0 .1 0ZM8 7.4v3.4M8 5.1v.1',
   warning: 'M8 2.2 14.2 13H1.8ZM8 6.4v3M8 11.1v.1',
   critical: 'M5.5 1.8h5l3.7 3.7v5l-3.7 3.7h-5l-3.7-3.7v-5ZM8 4.8v3.8M8 11v.1',
 };
@@ -13,11 +13,6 @@ export const bell =
   'M8 2a3.7 3.7 0 0 0-3.7 3.7c0 3-1 4-1.6 4.6-.3.2-.1.7.2.7h10.2c.3 0 .5-.5.2-.7-.6-.6-1.6-1.6-1.6-4.6A3.7 3.7 0 0 0 8 2ZM6.6 13.2a1.5 1.5 0 0 0 2.8 0';
 export const moon = 'M13.4 9.6A5.8 5.8 0 0 1 6.4 2.6a5.8 5.8 0 1 0 7 7Z';
 export const close = 'm4.2 4.2 7.6 7.6M11.8 4.2l-7.6 7.6';
-export const read = 'm3 8.4 3.2 3.2L13 4.8';
-export const unread = 'M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4Z';
-export const checks = 'm1.6 8.6 3 3 6-6.6M8 10.6l1 1 5.6-6.4';
-export const archive = 'M2.2 3h11.6v3H2.2ZM3.2 6v7h9.6V6M6.4 8.6h3.2';
-export const sound = 'M2.4 6.2v3.6h2.4L8.4 13V3L4.8 6.2ZM10.8 5.8a3.2 3.2 0 0 1 0 4.4M12.7 3.9a5.8 5.8 0 0 1 0 8.2';
 
 /** An icon; what it means is said beside it. */
 export function icon(lines: string): SVGSVGElement {

@@ -4,6 +4,5 @@ import { define } from './element.js';
 
 /** Loads inbox and settings and makes their tags known; elements that stand there already come to life. */
 export async function defineLater(): Promise<void> {
-  const [{ BelfryInbox }, settings] = await Promise.all([import('./inbox.js'), import('./settings.js')]);
-  define(BelfryInbox, ...Object.values(settings));
+  define(...Object.values(await import('./later-elements.js')));
 }

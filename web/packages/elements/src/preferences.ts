@@ -51,7 +51,7 @@ export class BelfryPreferences extends BelfryElement {
     super(preferenceWords, styles);
   }
 
-  protected override start(client: Client, signal: AbortSignal): void {
+  protected override start(client: Client): void {
     const table = h('div');
     const hours = h('div');
     this.#note.textContent = '';
@@ -63,8 +63,8 @@ export class BelfryPreferences extends BelfryElement {
       const same = [...into.querySelectorAll<HTMLElement>('[data-key]')].find(({ dataset }) => dataset['key'] === name);
       same?.focus();
     };
-    this.follow(client.preferences, signal, () => redraw(table, () => this.#table(client)));
-    this.follow(client.doNotDisturb, signal, (state) => redraw(hours, () => this.#hours(client, state)));
+    this.follow(() => redraw(table, () => this.#table(client)), client.preferences);
+    this.follow(() => redraw(hours, () => this.#hours(client)), client.doNotDisturb);
     this.#save(client.preferences.load(), 'failed');
   }
 
@@ -107,7 +107,8 @@ export class BelfryPreferences extends BelfryElement {
     return box;
   }
 
-  #hours(client: Client, { schedule }: DoNotDisturb): Node[] {
+  #hours(client: Client): Node[] {
+    const { schedule } = client.doNotDisturb.get();
     const put = (next: readonly Window[]): void => {
       const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
       this.#save(client.setDoNotDisturb({ schedule: next, timeZone }), 'notSaved');
@@ -133,7 +134,7 @@ export class BelfryPreferences extends BelfryElement {
         {
           part: 'day',
           'data-key': `${at}/${day}`,
-          'aria-pressed': on,
+          'aria-pressed': `${on}`,
           // Hours on no day would be none: those are removed, not emptied.
           click: () => others.length > 0 && change({ ...window, days: others }),
         },

@@ -56,7 +56,7 @@ export class BelfryPushPrompt extends BelfryElement {
       },
       { signal },
     );
-    this.follow(client.push.state, signal, draw);
+    this.follow(draw, client.push.state);
   }
 
   #draw(client: Client): void {

@@ -3,8 +3,10 @@
 import type { Client } from '@belfry/client';
 import { h, set } from './dom.js';
 import { BelfryElement } from './element.js';
-import { icon, sound } from './icons.js';
+import { icon } from './icons.js';
 import { soundWords } from './later-words.js';
+
+const sound = 'M2.4 6.2v3.6h2.4L8.4 13V3L4.8 6.2ZM10.8 5.8a3.2 3.2 0 0 1 0 4.4M12.7 3.9a5.8 5.8 0 0 1 0 8.2';
 
 /** A line with an icon, a label, and what can be chosen at its end. */
 export const switchStyles: string = `
@@ -29,7 +31,7 @@ export class BelfrySound extends BelfryElement {
     super(soundWords, switchStyles);
   }
 
-  protected override start(client: Client, signal: AbortSignal): void {
+  protected override start(client: Client): void {
     const hint = h('span', { part: 'hint', role: 'status' });
     const button = h(
       'button',
@@ -39,9 +41,10 @@ export class BelfrySound extends BelfryElement {
       h('span', { part: 'knob' }),
     );
     this.show(button, hint);
-    this.follow(client.sound, signal, ({ enabled, blocked }) => {
-      set(button, { 'aria-checked': enabled, part: `setting ${enabled ? 'on' : 'off'}` });
+    this.follow(() => {
+      const { enabled, blocked } = client.sound.get();
+      set(button, { 'aria-checked': `${enabled}`, part: `setting ${enabled ? 'on' : 'off'}` });
       hint.textContent = enabled && blocked ? this.say('soundBlocked') : '';
-    });
+    }, client.sound);
   }
 }

@@ -83,41 +83,26 @@ export function say(
   words: Partial<Strings>,
   locale: string,
   name: Word | Counted,
-  values: { n?: number; time?: string } = {},
+  { n = 0, time = '' }: { n?: number; time?: string } = {},
 ): string {
   const tag = locale.toLowerCase();
-  const text =
-    tables.get('')?.[name] ??
-    tables.get(tag)?.[name] ??
-    tables.get(tag.split('-')[0] ?? '')?.[name] ??
-    words[name] ??
-    '';
-  const { n = 0, time = '' } = values;
+  const [language = ''] = tag.split('-');
+  const text = { ...words, ...tables.get(language), ...tables.get(tag), ...tables.get('') }[name] ?? '';
   const form = typeof text === 'string' ? text : (text[new Intl.PluralRules(locale).select(n)] ?? text.other);
-  return form.replace('{n}', () => n.toLocaleString(locale)).replace('{time}', () => time);
+  return form.replace('{n}', n.toLocaleString(locale)).replace('{time}', time);
 }
 
 /** The language that an element is in: the nearest `lang`, through shadow roots, else the browser's. */
 export function localeOf(element: Element): string {
-  for (let at: Element | null = element; at; at = hostOf(at)) {
-    const lang = at.closest('[lang]')?.getAttribute('lang');
-    if (lang) return valid(lang);
-  }
-  return valid(navigator.language);
-}
-
-export type { Counted, Word };
-
-function hostOf(element: Element): Element | null {
-  const root = element.getRootNode();
-  return root instanceof ShadowRoot ? root.host : null;
-}
-
-/** `Intl` throws at tags like `en_US`. */
-function valid(tag: string): string {
+  const lang = element.closest<HTMLElement>('[lang]')?.lang;
+  const { host } = element.getRootNode() as Partial<ShadowRoot>;
+  if (!lang && host) return localeOf(host);
   try {
-    return Intl.getCanonicalLocales(tag)[0] ?? 'en';
+    return Intl.getCanonicalLocales(lang || navigator.language)[0] ?? 'en';
   } catch {
+    // `Intl` throws at tags like `en_US`.
     return 'en';
   }
 }
+
+export type { Counted, Word };

@@ -1,10 +1,12 @@
 // @vitest-environment happy-dom
 import { describe, expect, it } from 'vitest';
+import { tomorrow } from '../src/do-not-disturb.js';
+import { age, day } from '../src/inbox/time.js';
 import { setStrings } from '../src/index.js';
 import * as later from '../src/later-words.js';
 import { translations } from '../src/strings/load.js';
 import { say } from '../src/strings.js';
-import { age, day, hour, tomorrow } from '../src/time.js';
+import { hour } from '../src/time.js';
 import * as words from '../src/words.js';
 import { DAY, freshPage, MINUTE, NOW, pageClient, part, place } from './page.js';
 

@@ -1,23 +1,29 @@
 /** `<belfry-inbox>`: what came, newest first, by day. */
 
 import type { AnyAlert, Client, Connection, Filter, List } from '@belfry/client';
+import type { Action } from '../alert.js';
 import { readOnly } from '../connection.js';
-import { focusIn, h, set, sync } from '../dom.js';
+import { focusIn, h, modified, set } from '../dom.js';
 import { BelfryElement } from '../element.js';
-import { bell, checks, icon, marks } from '../icons.js';
+import { bell, icon, marks } from '../icons.js';
 import { inboxWords } from '../later-words.js';
-import { type Action, open, quietly } from '../opening.js';
+import { open, quietly } from '../opening.js';
 import { alertStyles } from '../styles.js';
-import { day } from '../time.js';
+import { checks } from './icons.js';
 import { type RowHost, row, tell } from './row.js';
 import { SeenWatch } from './seen.js';
 import { inboxStyles } from './styles.js';
+import { sync } from './sync.js';
+import { day } from './time.js';
 
 /** How often the times move on, and whether the connection is shown as broken is asked anew. */
 const TICK_MS = 15_000;
 /** How long a connection may be gone before it is a reason. */
 const PATIENCE_MS = 3_000;
 const UNDO_MS = 10_000;
+/** What can be styled from outside of the element that it stands in, as the bell. */
+const PARTS =
+  'head,heading,count,filters,filter,mark-all,note,scroll,day,row,unread,mark,title,body,facts,subject,service,when,tools,actions,action,more,empty,error';
 
 interface Row {
   readonly alert: AnyAlert;
@@ -62,6 +68,7 @@ export class BelfryInbox extends BelfryElement {
 
   protected override start(client: Client, signal: AbortSignal): void {
     this.#client = client;
+    if (!this.hasAttribute('exportparts')) set(this, { exportparts: PARTS });
     this.#unreadOnly = this.getAttribute('filter') === 'unread';
     this.#frame();
     this.#seen = new SeenWatch(
@@ -69,19 +76,21 @@ export class BelfryInbox extends BelfryElement {
       (id) => this.#rows.get(id)?.alert,
       (alerts) => quietly(client.markSeen(alerts)),
     );
-    this.follow(client.unread, signal, (n) => {
+    this.follow(() => {
+      const n = client.unread.get();
       this.#count.textContent = n > 0 ? n.toLocaleString(this.locale) : '';
       set(this.#count, { hidden: n === 0, 'aria-label': this.say('unread', { n }) });
-      set(this.#markAll, { 'aria-disabled': n === 0 || this.#frozen ? 'true' : null });
-    });
+      set(this.#markAll, { 'aria-disabled': (n === 0 || this.#frozen) && 'true' });
+    }, client.unread);
     let patience: ReturnType<typeof setTimeout> | undefined;
-    this.follow(client.connection, signal, (connection) => {
+    this.follow(() => {
+      const connection = client.connection.get();
       clearTimeout(patience);
       patience = setTimeout(() => this.#freeze(connection), PATIENCE_MS);
       this.#freeze(connection);
-    });
+    }, client.connection);
     const ticking = setInterval(() => this.#draw(), TICK_MS);
-    signal.addEventListener('abort', () => {
+    this.until(() => {
       clearInterval(ticking);
       clearTimeout(patience);
       clearTimeout(this.#undoing);
@@ -123,7 +132,7 @@ export class BelfryInbox extends BelfryElement {
   }
 
   #older(): void {
-    const busy = (is: boolean): void => set(this.#more, { 'aria-disabled': is, 'aria-busy': is });
+    const busy = (is: boolean): void => set(this.#more, { 'aria-disabled': is && 'true', 'aria-busy': is && 'true' });
     busy(true);
     quietly((this.#list?.loadMore() ?? done).finally(() => busy(false)));
   }
@@ -187,8 +196,8 @@ export class BelfryInbox extends BelfryElement {
     if (!client) return;
     this.#unreadOnly = unread;
     const [all, only] = this.#filters;
-    if (all) set(all, { 'aria-pressed': !unread });
-    if (only) set(only, { 'aria-pressed': unread });
+    if (all) set(all, { 'aria-pressed': `${!unread}` });
+    if (only) set(only, { 'aria-pressed': `${unread}` });
     this.#close();
     const list = client.list(this.#filter());
     this.#list = list;
@@ -225,7 +234,7 @@ export class BelfryInbox extends BelfryElement {
     this.#frozen = frozen;
     this.#say(...(frozen ? [frozen] : []));
     if (frozen) clearTimeout(this.#undoing);
-    set(this.#markAll, { 'aria-disabled': frozen || !this.#client?.unread.get() ? 'true' : null });
+    set(this.#markAll, { 'aria-disabled': (frozen || !this.#client?.unread.get()) && 'true' });
     this.#draw();
   }
 
@@ -247,7 +256,7 @@ export class BelfryInbox extends BelfryElement {
     }
     const status = this.#list.status.get();
     this.#more.hidden = !this.#list.hasMore.get() || alerts.length === 0 || status === 'error';
-    set(this.#scroll, { 'aria-busy': status === 'loading' ? 'true' : null });
+    set(this.#scroll, { 'aria-busy': status === 'loading' && 'true' });
     this.#state.replaceChildren(...this.#stateOf(status, alerts.length === 0));
   }
 
@@ -260,8 +269,8 @@ export class BelfryInbox extends BelfryElement {
       const known = this.#rows.get(alert.id);
       const same = known?.alert === alert && known.frozen === frozen;
       const next = same ? known : { alert, frozen, node: row(alert, host) };
-      if (same) tell(next.node, alert, this.locale);
-      else this.#seen?.watch(next.node);
+      tell(next.node, alert, this.locale);
+      if (!same) this.#seen?.watch(next.node);
       rows.set(alert.id, next);
     }
     for (const [id, { node }] of this.#rows) if (rows.get(id)?.node !== node) this.#seen?.unwatch(node);
@@ -327,7 +336,7 @@ export class BelfryInbox extends BelfryElement {
     const at = ids.indexOf((event.target as Element).closest('li')?.dataset['id'] ?? '');
     const last = ids.length - 1;
     const to = { ArrowDown: Math.min(at + 1, last), ArrowUp: Math.max(at - 1, 0), Home: 0, End: last }[event.key];
-    if (at < 0 || to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (at < 0 || to === undefined || modified(event)) return;
     event.preventDefault();
     this.#rows
       .get(ids[to] ?? '')

@@ -1,11 +1,12 @@
 /** One alert in the inbox. */
 
 import type { AnyAlert } from '@belfry/client';
-import { h, set } from '../dom.js';
-import { archive, icon, marks, read as readIcon, unread as unreadIcon } from '../icons.js';
-import { type Action, control, href } from '../opening.js';
+import { type Action, actions, body, control, mark } from '../alert.js';
+import { type Child, h, type Props } from '../dom.js';
+import { icon } from '../icons.js';
 import type { Word } from '../strings.js';
-import { age } from '../time.js';
+import { archive, read as readIcon, unread as unreadIcon } from './icons.js';
+import { age } from './time.js';
 
 /** What a row needs of its inbox. */
 export interface RowHost {
@@ -21,10 +22,12 @@ export interface RowHost {
 
 /** Makes the row. */
 export function row(alert: AnyAlert, host: RowHost): HTMLLIElement {
-  const { severity, state, title, body } = alert;
-  const { read } = state;
+  const { severity, title, createdAt } = alert;
+  const { read } = alert.state;
   const said = [severity !== 'info' && host.say(severity), !read && host.say('unreadMark')].filter(Boolean).join(', ');
-  const image = href(alert.image);
+  const open = (event: MouseEvent): void => host.open(event, alert);
+  const act = (event: MouseEvent, action: Action): void =>
+    host.frozen ? event.preventDefault() : host.act(event, alert, action);
   return h(
     'li',
     {
@@ -33,26 +36,22 @@ export function row(alert: AnyAlert, host: RowHost): HTMLLIElement {
       'data-severity': severity,
       'data-thread': alert.thread,
     },
-    h('span', { part: 'mark' }, image ? h('img', { src: image, alt: '', loading: 'lazy' }) : icon(marks[severity])),
+    mark(alert),
     h(
       'div',
       { part: 'content' },
-      control(
-        alert.link,
-        { part: 'title', dir: 'auto', click: (event: MouseEvent) => host.open(event, alert) },
-        title,
-        said && h('span', { class: 'sr' }, `, ${said}`),
-      ),
-      body && h('p', { part: 'body', dir: 'auto' }, body.trim().replaceAll('\n', ' · ')),
+      control(alert.link, { part: 'title', click: open }, title, said && h('span', { class: 'sr' }, `, ${said}`)),
+      body(alert.body?.trim().replaceAll('\n', ' · ')),
       facts(alert),
-      alert.actions.length > 0 &&
-        h('div', { part: 'actions' }, ...alert.actions.map((one) => action(alert, one, host))),
+      actions(alert, act, freeze(host.frozen)),
     ),
-    h('div', { part: 'when' }, time(alert, host.locale)),
+    h('div', { part: 'when' }, h('time', { datetime: createdAt, title: moment(createdAt, host.locale) })),
     h(
       'div',
       { part: 'tools' },
-      tool(alert, host, read ? unreadIcon : readIcon, read ? 'markUnread' : 'markRead', () => host.toggleRead(alert)),
+      read
+        ? tool(alert, host, unreadIcon, 'markUnread', () => host.toggleRead(alert))
+        : tool(alert, host, readIcon, 'markRead', () => host.toggleRead(alert)),
       tool(alert, host, archive, 'archive', () => host.archive(alert)),
     ),
   );
@@ -65,53 +64,38 @@ export function tell(node: Element, alert: AnyAlert, locale: string): void {
   if (at && at.textContent !== words) at.textContent = words;
 }
 
-function time({ createdAt }: AnyAlert, locale: string): HTMLElement {
-  const at = Date.parse(createdAt);
-  const title = new Date(at).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
-  return h('time', { datetime: createdAt, title }, age(at, Date.now(), locale));
+function moment(createdAt: string, locale: string): string {
+  return new Date(createdAt).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
 }
 
 /** Whom it concerns, and who found it, where the alert's data say so. */
-function facts(alert: AnyAlert): HTMLElement | null {
-  const { subject, service } = alert.data as { readonly [field: string]: unknown };
-  const known = typeof subject === 'string' || typeof service === 'string';
-  return known
-    ? h(
-        'div',
-        { part: 'facts' },
-        typeof subject === 'string' && h('span', { part: 'subject', dir: 'auto' }, subject),
-        typeof service === 'string' && h('span', { part: 'service', dir: 'auto' }, service),
-      )
-    : null;
-}
-
-function action(alert: AnyAlert, one: Action, host: RowHost): HTMLElement {
-  const click = (event: MouseEvent): void => {
-    if (host.frozen) event.preventDefault();
-    else host.act(event, alert, one);
-  };
-  return control(one.link, { part: 'action', class: 'action', click, ...freeze(host.frozen) }, one.label);
+function facts({ data }: AnyAlert): Child {
+  const fields = data as { readonly [field: string]: unknown };
+  const known = ['subject', 'service'].flatMap((part) => {
+    const text = fields[part];
+    return typeof text === 'string' ? [h('span', { part, dir: 'auto' }, text)] : [];
+  });
+  return known.length > 0 && h('div', { part: 'facts' }, ...known);
 }
 
 /** Named with its alert, for those who walk from button to button. */
-function tool(alert: AnyAlert, host: RowHost, lines: string, word: Word, act: () => void): HTMLElement {
-  const words = host.say(word);
-  const button = h(
+function tool({ title }: AnyAlert, { frozen, say }: RowHost, lines: string, word: Word, act: () => void): HTMLElement {
+  const words = say(word);
+  return h(
     'button',
     {
       part: `tool-${word}`,
       class: 'tool',
       title: words,
-      'aria-label': `${words}: ${alert.title}`,
-      click: () => host.frozen ?? act(),
+      'aria-label': `${words}: ${title}`,
+      click: () => frozen ?? act(),
+      ...freeze(frozen),
     },
     icon(lines),
   );
-  set(button, freeze(host.frozen));
-  return button;
 }
 
 /** It stays in the order of focus, and says why it does nothing. */
-function freeze(reason: string | null): { readonly [name: string]: unknown } {
+function freeze(reason: string | null): Props {
   return reason ? { 'aria-disabled': 'true', title: reason } : {};
 }

@@ -1,12 +1,13 @@
 /** `<belfry-toasts>`: shows this tab's alerts, patiently, and without ever taking the focus. */
 
 import type { AnyAlert, Client, Presentation } from '@belfry/client';
+import type { Action, Content } from '../alert.js';
 import { watchAttention } from '../attended.js';
-import { emit, focusIn, set } from '../dom.js';
+import { emit, focusIn, h, modified, set } from '../dom.js';
 import { BelfryElement, type ElementClass } from '../element.js';
-import { type Action, open, quietly } from '../opening.js';
+import { open, quietly } from '../opening.js';
 import { toastWords } from '../words.js';
-import { type Content, card, rename } from './card.js';
+import { card, rename } from './card.js';
 import { collapses, stayMs, TICK_MS } from './pace.js';
 import { BelfryToastRegion } from './region.js';
 
@@ -23,7 +24,9 @@ export interface DismissDetail {
 export type RenderToast = (alert: AnyAlert, presentation: Presentation) => Node | null | undefined;
 
 interface Toast {
-  node: HTMLElement;
+  readonly node: HTMLElement;
+  /** What it names; a number and a summary name none. */
+  readonly alert: AnyAlert | null;
   /** What it stands for: one, or those that it counts. */
   readonly shown: Set<Presentation>;
   readonly critical: boolean;
@@ -41,10 +44,9 @@ export class BelfryToasts extends BelfryElement {
   /** An application's own content for an alert's toast. */
   renderToast: RenderToast | null = null;
 
-  #client: Client | null = null;
-  #region: BelfryToastRegion | null = null;
-  #toasts: Toast[] = [];
-  #ticking: ReturnType<typeof setInterval> | null = null;
+  readonly #region = document.createElement(BelfryToastRegion.tag) as BelfryToastRegion;
+  #toasts: readonly Toast[] = [];
+  #ticking: ReturnType<typeof setInterval> | undefined;
   #attended: () => boolean = () => true;
   #hovered = false;
   /** Where the focus was before it came here. */
@@ -52,39 +54,47 @@ export class BelfryToasts extends BelfryElement {
 
   constructor() {
     super(toastWords, ':host{display:contents}');
-    this.root.append(document.createElement('slot'));
+    this.root.append(h('slot'));
+    const { list } = this.#region;
+    set(list, {
+      pointerenter: () => {
+        this.#hovered = true;
+      },
+      pointerleave: () => {
+        this.#hovered = false;
+      },
+      focusin: ({ relatedTarget }: FocusEvent) => {
+        const from = relatedTarget as HTMLElement | null;
+        if (from && !list.contains(from)) this.#back = from;
+      },
+    });
   }
 
   /** The words of toasts that stand there stay as they are; the next ones have the new. */
   protected override restart(): void {
-    this.#label();
-  }
-
-  protected override start(client: Client, signal: AbortSignal): void {
-    this.#client = client;
-    const region = document.createElement(BelfryToastRegion.tag) as BelfryToastRegion;
-    this.#region = region;
-    region.settleIn(this);
-    this.#label();
-    this.#attended = watchAttention(signal);
-    this.#listen(region, signal);
-    signal.addEventListener(
-      'abort',
-      client.onPresent((presentation) => this.#present(presentation)),
-    );
-    signal.addEventListener('abort', () => {
-      for (const toast of [...this.#toasts]) this.#remove(toast);
-      region.leave();
+    const name = this.say('notifications');
+    set(this.#region.list, {
+      'aria-label': this.#hotkey ? `${name} (${this.#hotkey})` : name,
+      'data-placement': this.getAttribute('placement') ?? 'bottom-end',
     });
   }
 
-  #label(): void {
-    if (!this.#region) return;
-    const hotkey = this.#hotkey;
-    const name = this.say('notifications');
-    set(this.#region.list, {
-      'aria-label': hotkey ? `${name} (${hotkey})` : name,
-      'data-placement': this.getAttribute('placement') ?? 'bottom-end',
+  protected override start(client: Client, signal: AbortSignal): void {
+    const region = this.#region;
+    region.home = this;
+    this.append(region);
+    this.restart();
+    this.#attended = watchAttention(signal);
+    document.addEventListener('keydown', (event) => this.#jump(event), { signal });
+    // Neither of these bubbles; on the way down they can be heard.
+    for (const type of ['toggle', 'close'])
+      document.addEventListener(type, () => region.settle(), { capture: true, signal });
+    document.addEventListener('fullscreenchange', () => region.raise(), { signal });
+    this.until(client.onPresent((presentation) => this.#present(presentation)));
+    this.until(() => {
+      for (const toast of this.#toasts) this.#remove(toast);
+      region.home = null;
+      region.remove();
     });
   }
 
@@ -92,59 +102,30 @@ export class BelfryToasts extends BelfryElement {
     return this.getAttribute('hotkey') ?? 'F8';
   }
 
-  #listen(region: BelfryToastRegion, signal: AbortSignal): void {
-    const { list } = region;
-    const settle = (): void => region.settle();
-    document.addEventListener('keydown', (event) => this.#jump(event), { signal });
-    // Neither of these bubbles; on the way down they can be heard.
-    for (const type of ['toggle', 'close']) document.addEventListener(type, settle, { capture: true, signal });
-    document.addEventListener('fullscreenchange', () => region.raise(), { signal });
-    list.addEventListener('pointerenter', () => {
-      this.#hovered = true;
-    });
-    list.addEventListener('pointerleave', () => {
-      this.#hovered = false;
-    });
-    list.addEventListener('focusin', ({ relatedTarget }) => {
-      if (relatedTarget instanceof HTMLElement && !list.contains(relatedTarget)) this.#back = relatedTarget;
-    });
-    list.addEventListener('keydown', (event) => {
-      const toast = this.#toasts.find(({ node }) => node.contains(event.target as Node));
-      if (event.key !== 'Escape' || !toast) return;
-      // A dialog around it stays open.
-      event.preventDefault();
-      event.stopPropagation();
-      this.#dismiss(toast, 'user', true);
-    });
-  }
-
   /** The hotkey leads to the newest toast. */
   #jump(event: KeyboardEvent): void {
-    const plain = !event.ctrlKey && !event.altKey && !event.metaKey && !event.shiftKey;
     const toast = this.#toasts.at(-1);
-    if (!toast || !plain || event.defaultPrevented || event.key !== this.#hotkey) return;
+    if (!toast || event.key !== this.#hotkey || modified(event) || event.defaultPrevented) return;
     event.preventDefault();
-    focus(toast.node);
+    focus(toast);
   }
 
   /** `false`: it cannot be seen here, so another tab may try. */
   #present(presentation: Presentation): void | false | Promise<void> {
     const { alert, summary, burst, signal } = presentation;
-    if (signal.aborted || !this.#region) return false;
+    if (signal.aborted) return false;
     // Whoever prevents it shows it some other way.
     if (!emit(this, 'belfry-present', presentation)) return;
     const critical = alert?.severity === 'critical';
     const alike = this.#toasts.filter((toast) => toast.critical === critical);
-    const counted = alike.find(({ counts }) => counts);
-    if (alert && (counted || collapses(alike.length, burst, critical))) {
+    if (alert && (alike.some(({ counts }) => counts) || collapses(alike.length, burst, critical))) {
       this.#count(presentation, critical, alike);
       // A number names no alert: nobody has seen this one.
       return new Promise(() => {});
     }
-    const title = this.say(summary?.reason === 'do-not-disturb' ? 'quiet' : 'away', { n: summary?.count ?? 0 });
-    const content = alert ?? { title };
-    const custom = alert && this.renderToast?.(alert, presentation);
-    const toast = this.#add(content, new Set([presentation]), critical, false, custom);
+    const why = summary?.reason === 'do-not-disturb' ? 'quiet' : 'away';
+    const content = alert ?? { severity: 'info', title: this.say(why, { n: summary?.count ?? 0 }) };
+    const toast = this.#add(content, alert, [presentation]);
     if (this.#region.list.checkVisibility?.() === false) {
       this.#remove(toast);
       return false;
@@ -154,90 +135,82 @@ export class BelfryToasts extends BelfryElement {
 
   /** Makes these and the new one a single toast with a number. */
   #count(presentation: Presentation, critical: boolean, alike: readonly Toast[]): void {
-    const before = alike.filter((toast) => [...toast.shown].every(({ alert }) => alert));
-    const shown = new Set([...before.flatMap((toast) => [...toast.shown]), presentation]);
-    const fresh = !before.some(({ counts }) => counts);
+    const before = alike.filter(({ alert, counts }) => alert || counts);
+    const shown = [presentation, ...before.flatMap((toast) => [...toast.shown])] as const;
     for (const toast of before) this.#remove(toast);
-    const title = this.say('newAlerts', { n: shown.size });
-    this.#add({ title }, shown, critical, true);
-    if (fresh || critical) this.#region?.announce(title, critical);
+    const title = this.say('newAlerts', { n: shown.length });
+    this.#add({ severity: critical ? 'critical' : 'info', title }, null, shown);
+    if (critical || !before.some(({ counts }) => counts)) this.#region.announce(title, critical);
   }
 
-  #add(content: Content, shown: Set<Presentation>, critical: boolean, counts: boolean, custom?: Node | null): Toast {
-    const severity = critical ? 'critical' : (content.severity ?? 'info');
-    const node = card(content, severity, {
-      custom,
-      severityWord: severity !== 'info' && this.say(severity),
-      dismissWord: this.say('dismiss'),
+  #add(content: Content, alert: AnyAlert | null, shown: readonly [Presentation, ...Presentation[]]): Toast {
+    const region = this.#region;
+    const [presentation] = shown;
+    const node = card(content, {
+      custom: alert && this.renderToast?.(alert, presentation),
+      say: (name) => this.say(name),
       follow: (event, action) => this.#follow(event, toast, action),
-      dismiss: (event) => this.#dismiss(toast, 'user', event.detail === 0),
+      dismiss: ({ detail }) => this.#dismiss(toast, 'user', detail === 0),
     });
-    const stays = critical || this.hasAttribute('keep');
-    const ms = stays ? Number.POSITIVE_INFINITY : stayMs(text(content).join());
-    const toast: Toast = { node, shown, critical, counts, stayMs: ms, readMs: 0 };
-    this.#toasts.push(toast);
-    for (const one of shown) this.#end(one, toast);
-    this.#place(node);
+    const critical = content.severity === 'critical';
+    const toast: Toast = {
+      node,
+      alert,
+      critical,
+      shown: new Set(shown),
+      counts: !alert && !presentation.summary,
+      stayMs: critical || this.hasAttribute('keep') ? Number.POSITIVE_INFINITY : stayMs(text(content).join()),
+      readMs: 0,
+    };
+    for (const one of shown) one.signal.addEventListener('abort', () => this.#end(one, toast));
+    const first = this.#toasts.length === 0;
+    this.#toasts = [...this.#toasts, toast];
+    // The newest stands nearest to the edge, and reading order is the order on the screen.
+    if (this.getAttribute('placement')?.startsWith('top')) region.list.prepend(node);
+    else region.list.append(node);
+    region.settle();
+    if (first) region.raise();
     this.#ticking ??= setInterval(() => this.#tick(), TICK_MS);
     return toast;
   }
 
-  /** The newest stands nearest to the edge, and reading order is the order on the screen. */
-  #place(node: HTMLElement): void {
-    const region = this.#region;
-    if (!region) return;
-    const first = region.list.childElementCount === 0;
-    if (region.list.dataset['placement']?.startsWith('top')) region.list.prepend(node);
-    else region.list.append(node);
-    region.settle();
-    if (first) region.raise();
-  }
-
   /** Read, archived, recalled or expired anywhere: it goes, and a number counts down. */
   #end(presentation: Presentation, toast: Toast): void {
-    const gone = (): void => {
-      if (!toast.shown.delete(presentation) || !this.#toasts.includes(toast)) return;
-      if (toast.shown.size === 0) this.#remove(toast);
-      else rename(toast.node, this.say('newAlerts', { n: toast.shown.size }));
-    };
-    presentation.signal.addEventListener('abort', gone, { once: true });
+    const { shown } = toast;
+    shown.delete(presentation);
+    if (shown.size > 0) rename(toast.node, this.say('newAlerts', { n: shown.size }));
+    else this.#remove(toast);
   }
 
   /** The alert, or one of its actions; a number leads to the inbox. */
   #follow(event: MouseEvent, toast: Toast, action?: Action): void {
-    const [presentation] = toast.shown;
-    const alert = toast.counts ? null : presentation?.alert;
-    const client = this.#client;
-    if (!alert || !client) emit(this, 'belfry-inbox', null);
-    else {
-      open(event, this, client, { alert, url: (action ?? alert).link ?? null }, () =>
-        action ? quietly(client.markActed(alert.id, action.id)) : presentation?.opened(),
-      );
-    }
+    const { client } = this;
+    const { alert } = toast;
+    const act = (): void => {
+      if (alert && action) quietly(client?.markActed(alert.id, action.id));
+      else for (const presentation of toast.shown) presentation.opened();
+    };
+    if (alert && client) open(event, this, client, { alert, url: (action ?? alert).link ?? null }, act);
+    else emit(this, 'belfry-inbox', null);
     this.#dismiss(toast, 'user', event.detail === 0);
   }
 
   #tick(): void {
-    this.#region?.settle();
+    this.#region.settle();
     // Somebody reads it, or nobody is there: time stands still.
-    if (this.#hovered || focusIn(this.#region?.shadowRoot) || !this.#attended()) return;
-    for (const toast of [...this.#toasts]) {
+    if (this.#hovered || focusIn(this.#region.shadowRoot) || !this.#attended()) return;
+    for (const toast of this.#toasts) {
       toast.readMs += TICK_MS;
-      if (toast.readMs === SEEN_MS) this.#seen(toast);
+      const { alert } = toast;
+      if (toast.readMs === SEEN_MS && alert && !alert.state.seen) quietly(this.client?.markSeen(alert));
       if (toast.readMs >= toast.stayMs) this.#dismiss(toast, 'timeout', false);
     }
   }
 
-  #seen(toast: Toast): void {
-    const [presentation] = toast.shown;
-    const alert = presentation?.alert;
-    if (alert && !toast.counts && !alert.state.seen && this.#client) quietly(this.#client.markSeen(alert));
-  }
-
   #dismiss(toast: Toast, reason: DismissDetail['reason'], byKeyboard: boolean): void {
-    if (!this.#toasts.includes(toast)) return;
     const at = this.#toasts.indexOf(toast);
-    const held = toast.node.contains(focusIn(this.#region?.shadowRoot));
+    if (at < 0) return;
+    const held = toast.node.contains(focusIn(this.#region.shadowRoot));
     this.#remove(toast);
     for (const presentation of toast.shown) {
       presentation.dismissed(reason);
@@ -245,7 +218,7 @@ export class BelfryToasts extends BelfryElement {
     }
     // Who works by keyboard goes on to the next one; in the end, and with a pointer, the focus is back where it was.
     const next = this.#toasts[at] ?? this.#toasts.at(-1);
-    if (byKeyboard && next) focus(next.node);
+    if (byKeyboard && next) focus(next);
     else if (held) this.#back?.focus({ preventScroll: true });
   }
 
@@ -253,15 +226,15 @@ export class BelfryToasts extends BelfryElement {
     toast.node.remove();
     this.#toasts = this.#toasts.filter((other) => other !== toast);
     if (this.#toasts.length > 0) return;
-    this.#region?.rest();
+    this.#region.raise();
     this.#hovered = false;
-    if (this.#ticking !== null) clearInterval(this.#ticking);
-    this.#ticking = null;
+    clearInterval(this.#ticking);
+    this.#ticking = undefined;
   }
 }
 
 /** The first thing in a card that can be used. */
-function focus(node: HTMLElement): void {
+function focus({ node }: Toast): void {
   node.querySelector<HTMLElement>('a,button')?.focus();
 }
 
