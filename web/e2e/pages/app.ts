@@ -3,7 +3,14 @@
  * `ui=toasts` for toasts alone (else the page presents alerts itself), `set` for options of the client, as JSON.
  */
 
-import { type AnyAlert, type Client, type ClientOptions, createClient, type WebSocketMessage } from '@belfry/client';
+import {
+  type AnyAlert,
+  type Client,
+  type ClientOptions,
+  createClient,
+  type Presentation,
+  type WebSocketMessage,
+} from '@belfry/client';
 import { defineBelfryElements, setClient } from '@belfry/elements';
 
 /** One presentation, as the page saw it. */
@@ -61,9 +68,10 @@ const note = (alert: AnyAlert | null, summary: number, sound: boolean, burst: nu
 };
 const ui = query.get('ui');
 if (ui) {
-  document.addEventListener('belfry-present', ({ detail: { alert, summary, sound, burst } }) =>
-    note(alert, summary?.count ?? 0, sound, burst),
-  );
+  document.addEventListener('belfry-present', (event) => {
+    const { alert, summary, sound, burst } = (event as CustomEvent<Presentation>).detail;
+    note(alert, summary?.count ?? 0, sound, burst);
+  });
   defineBelfryElements();
   setClient(client);
   const header = ['belfry-connection', 'belfry-sound', 'belfry-do-not-disturb', 'belfry-push-prompt', 'belfry-bell'];

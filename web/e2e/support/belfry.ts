@@ -30,7 +30,8 @@ export class Belfry {
   readonly folder: string;
   readonly #options: BelfryOptions;
   #secret = newSecret();
-  readonly #apiKey = `bk_${randomBytes(32).toString('base64url')}`;
+  /** With every scope. */
+  readonly apiKey = `bk_${randomBytes(32).toString('base64url')}`;
   #process: ChildProcess | null = null;
   #log = '';
 
@@ -65,7 +66,7 @@ allowed_origins = ${JSON.stringify([this.url, ...(options.origins ?? [])])}
 [[api_keys]]
 name = "e2e"
 scopes = ["publish", "manage", "operate"]
-key = "${this.#apiKey}"
+key = "${this.apiKey}"
 ${kinds.length ? '[kinds]\ndir = "kinds"\n' : ''}${options.config ?? ''}`,
     );
   }
@@ -137,7 +138,7 @@ ${kinds.length ? '[kinds]\ndir = "kinds"\n' : ''}${options.config ?? ''}`,
   }
 
   async call<T>(caller: Caller, method: string, path: string, body?: unknown): Promise<T> {
-    const credential = caller === 'backend' ? this.#apiKey : this.token(caller.user);
+    const credential = caller === 'backend' ? this.apiKey : this.token(caller.user);
     const answer = await fetch(this.url + path, {
       method,
       headers: { authorization: `Bearer ${credential}`, ...(body ? { 'content-type': 'application/json' } : {}) },

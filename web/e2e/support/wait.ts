@@ -34,7 +34,10 @@ export async function becomes<T>(
     await until(
       what,
       async () => {
-        last = JSON.stringify(await ask());
+        // What cannot be asked yet, such as a user whom the server does not know so far, may be asked again.
+        last = await Promise.resolve()
+          .then(ask)
+          .then((answer) => JSON.stringify(answer), String);
         return last === wanted;
       },
       deadlineMs,

@@ -1,0 +1,2 @@
+/** A page of the application without the client in it. */
+export {};
