@@ -140,8 +140,10 @@ export function createClient(options: ClientOptions = {}): Client {
       lead() {
         if (!ours()) return;
         link?.start();
+        // Where the server had to say who this is, the connection is older than the lead: nobody was told of it, and
+        // nobody has asked yet.
+        linkChanged();
         tellPresence();
-        // Where the server had to say who this is, the connection is older than the lead: nobody has asked yet.
         if (connection.get().state === 'catching-up') feed.resume();
       },
       yield() {
@@ -191,6 +193,12 @@ export function createClient(options: ClientOptions = {}): Client {
     link?.event({ on: 'visible', visible });
     if (isConnected()) link?.send('presence', { visible, focused });
   };
+  const linkChanged = () => {
+    if (!tabs || !link || tabs.role === 'follower') return;
+    const now = link.view(tabs.role);
+    connection.set(now);
+    if (leads()) tabs.announce(now);
+  };
   const openLink = (): Link =>
     createLink({
       browser,
@@ -208,12 +216,7 @@ export function createClient(options: ClientOptions = {}): Client {
           else feed.apply(message);
           if (!('id' in message) && message.type === 'connection-established') tellPresence();
         },
-        changed() {
-          if (!tabs || !link || tabs.role === 'follower') return;
-          const now = link.view(tabs.role);
-          connection.set(now);
-          if (leads()) tabs.announce(now);
-        },
+        changed: linkChanged,
         cursor() {
           const { at } = feed.inbox();
           return at && cursorText(at);
