@@ -139,10 +139,11 @@ export function createClient(options: ClientOptions = {}): Client {
     const host: TabsHost = {
       lead() {
         if (!ours()) return;
+        const before = connection.get();
         link?.start();
         // Where the server had to say who this is, the connection is older than the lead: nobody was told of it, and
         // nobody has asked yet.
-        linkChanged();
+        if (connection.get() === before) linkChanged();
         tellPresence();
         if (connection.get().state === 'catching-up') feed.resume();
       },
