@@ -3,7 +3,7 @@
 /** Without input for this long nobody is there. */
 const ACTIVE_MS = 120_000;
 
-const INPUTS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart', 'scroll'];
+const INPUTS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'scroll'];
 
 /** Watches for input until the signal aborts; the answer is a function. */
 export function watchAttention(signal: AbortSignal): () => boolean {

@@ -55,7 +55,8 @@ export class BelfryBell extends BelfryElement {
       part: 'button',
       'aria-haspopup': 'dialog',
       'aria-expanded': 'false',
-      'aria-controls': 'panel',
+      // The browser then knows whose popover it is: a click on the bell is none elsewhere.
+      popovertarget: 'panel',
       click: (event: Event) => {
         event.preventDefault();
         this.#toggle(!this.#open);
@@ -73,8 +74,6 @@ export class BelfryBell extends BelfryElement {
 
   constructor() {
     super(bellWords, styles);
-    // The browser then knows whose popover it is: a click on the bell is none elsewhere.
-    this.#button.popoverTargetElement = this.#panel;
   }
 
   /** Opens the inbox. */

@@ -24,22 +24,21 @@ font-family:var(--belfry-font,inherit);font-size:var(--belfry-size,14px);font-we
 :host([hidden]),[hidden]{display:none!important}
 *{box-sizing:border-box;margin:0;padding:0}
 button{font:inherit;color:inherit;background:none;border:0;text-align:inherit;cursor:pointer}
-[aria-disabled=true]{opacity:.45;cursor:default}
 a{color:inherit;text-decoration:none}
 :focus-visible{outline:2px solid var(--_accent);outline-offset:2px;border-radius:6px}
 .icon{display:block;flex:none;inline-size:16px;block-size:16px;fill:none;stroke:currentColor;stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}
-.sr{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+.sr{position:absolute;inline-size:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 [data-severity]{--_tone:var(--_accent)}
 [data-severity=warning]{--_tone:var(--_warning)}
 [data-severity=critical]{--_tone:var(--_critical)}
 .tool{display:grid;place-items:center;inline-size:28px;block-size:28px;border-radius:7px;color:var(--_faint)}
 .tool:hover{background:var(--_line);color:var(--_text)}
-@media (prefers-reduced-motion:reduce){*,::before,::after{animation:none!important;transition:none!important}}`;
+@media (prefers-reduced-motion:reduce){*,::after{animation:none!important;transition:none!important}}`;
 
 /** An alert's mark, words and buttons: alike in toast and inbox. */
 export const alertStyles: string = `
 [part=mark]{display:grid;place-items:center;inline-size:28px;block-size:28px;border-radius:8px;color:var(--_tone);background:color-mix(in srgb,var(--_tone) 12%,transparent)}
-img{inline-size:100%;block-size:100%;object-fit:cover;border-radius:inherit}
+[part=mark] img{inline-size:100%;block-size:100%;object-fit:cover;border-radius:inherit}
 [part=title],[part=body]{overflow-wrap:anywhere;text-align:match-parent}
 [part=title]{display:block}
 [part=title]::after{content:'';position:absolute;inset:0;border-radius:inherit}

@@ -2,6 +2,7 @@
 export const inboxStyles: string = `
 :host{display:flex;flex-direction:column;min-block-size:0;background:var(--_surface);color:var(--_text);border:1px solid var(--_line);border-radius:var(--_radius);overflow:hidden;container-type:inline-size}
 [part=head]{display:flex;flex-wrap:wrap;align-items:center;gap:6px 8px;min-block-size:48px;padding:8px;padding-inline-start:16px;border-block-end:1px solid var(--_line)}
+[aria-disabled=true]{opacity:.45;cursor:default}
 [part=heading]{font-size:1em;font-weight:600}
 [part=count]{padding:0 7px;border-radius:99px;font-size:.86em;font-weight:600;font-variant-numeric:tabular-nums;color:var(--_accent);background:color-mix(in srgb,var(--_accent) 12%,transparent)}
 [part=filters]{display:flex;gap:2px;margin-inline-start:auto;padding:2px;border-radius:8px;background:var(--_sunk)}
@@ -35,8 +36,8 @@ li+li::before{content:'';position:absolute;inset-block-start:0;inset-inline:56px
 @media (hover:none){[part=tools]{position:relative;inset:auto;grid-column:3;align-self:start;opacity:1;background:none;box-shadow:none;margin-inline-end:-4px}}
 [part=more]{display:block;margin:6px auto 10px;color:var(--_soft)}
 [part=empty],[part=error]{display:grid;justify-items:center;gap:4px;padding:56px 24px;text-align:center;color:var(--_faint)}
-[part=empty] .icon,[part=error] .icon{inline-size:36px;block-size:36px;stroke-width:.9;margin-block-end:8px}
-[part=empty] b,[part=error] b{font-weight:500;color:var(--_text)}
+:is([part=empty],[part=error]) .icon{inline-size:36px;block-size:36px;stroke-width:.9;margin-block-end:8px}
+:is([part=empty],[part=error]) b{font-weight:500;color:var(--_text)}
 [part=loading]{padding:6px 0}
 [part=skeleton]{display:grid;grid-template-columns:28px 1fr;gap:7px 12px;padding:12px 16px}
 [part=skeleton] i{block-size:9px;border-radius:5px;background:var(--_sunk);animation:breathe 1.6s ease-in-out infinite alternate}

@@ -44,7 +44,7 @@ export class BelfryToasts extends BelfryElement {
   /** An application's own content for an alert's toast. */
   renderToast: RenderToast | null = null;
 
-  readonly #region = document.createElement(BelfryToastRegion.tag) as BelfryToastRegion;
+  readonly #region = h('belfry-toast-region');
   #toasts: readonly Toast[] = [];
   #ticking: ReturnType<typeof setInterval> | undefined;
   #attended: () => boolean = () => true;
@@ -75,7 +75,7 @@ export class BelfryToasts extends BelfryElement {
     const name = this.say('notifications');
     set(this.#region.list, {
       'aria-label': this.#hotkey ? `${name} (${this.#hotkey})` : name,
-      'data-placement': this.getAttribute('placement') ?? 'bottom-end',
+      'data-placement': this.getAttribute('placement'),
     });
   }
 
@@ -130,7 +130,7 @@ export class BelfryToasts extends BelfryElement {
       this.#remove(toast);
       return false;
     }
-    this.#region.announce(text(content).join('. '), critical);
+    this.#region.announce(text(content), critical);
   }
 
   /** Makes these and the new one a single toast with a number. */
@@ -159,7 +159,7 @@ export class BelfryToasts extends BelfryElement {
       critical,
       shown: new Set(shown),
       counts: !alert && !presentation.summary,
-      stayMs: critical || this.hasAttribute('keep') ? Number.POSITIVE_INFINITY : stayMs(text(content).join()),
+      stayMs: critical || this.hasAttribute('keep') ? Number.POSITIVE_INFINITY : stayMs(text(content)),
       readMs: 0,
     };
     for (const one of shown) one.signal.addEventListener('abort', () => this.#end(one, toast));
@@ -239,6 +239,6 @@ function focus({ node }: Toast): void {
 }
 
 /** What is read of it. */
-function text({ title, body }: Content): readonly string[] {
-  return body ? [title, body] : [title];
+function text({ title, body }: Content): string {
+  return body ? `${title}. ${body}` : title;
 }
