@@ -2,8 +2,9 @@
 //! them from the disk. A server that was built without them still runs, and says how to get them.
 
 use crate::refusal::{Answer, Refusal};
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Body;
-use axum::extract::Path;
+use axum::extract::Path as PathOf;
 use axum::response::IntoResponse;
 use base64::Engine as _;
 use belfry_protocol::ErrorCode;
@@ -12,8 +13,8 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use rust_embed::RustEmbed;
 use std::borrow::Cow;
+use std::path::{Component, Path};
 
 /// Where the files stand. Pages of other origins may import them: they hold nothing of anybody.
 pub(super) const SDK: &str = "/sdk/{*path}";
@@ -21,19 +22,19 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 /// Names in this folder hold a hash of what is in them.
 const CHUNKS: &str = "chunks/";
 
-#[derive(RustEmbed)]
-#[folder = "../../web/dist/sdk"]
-#[allow_missing = true]
-struct Files;
+/// Every file of a release, by its path; none in a debug build.
+static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sdk_files.rs"));
+/// Where a debug build finds them.
+const FOLDER: &str = env!("BELFRY_SDK_DIR");
 
 /// `GET /sdk/{path}`.
-pub(super) async fn read_file(Path(path): Path<String>, headers: HeaderMap) -> Result<Answer, Refusal> {
+pub(super) async fn read_file(PathOf(path): PathOf<String>, headers: HeaderMap) -> Result<Answer, Refusal> {
     let found = find(&path, &headers).ok_or_else(|| Refusal::new(ErrorCode::NotFound, missing(&path)))?;
     Ok(respond(&path, found, &headers).into_response())
 }
 
 fn missing(path: &str) -> String {
-    if Files::iter().next().is_some() {
+    if !FILES.is_empty() || Path::new(FOLDER).is_dir() {
         return format!("the SDK has no file `{path}`: see the guide on browsers for those it has");
     }
     "this server was built without the SDK: run `npm ci && npm run build` in `web`, then build it again"
@@ -42,7 +43,6 @@ fn missing(path: &str) -> String {
 
 struct Found {
     bytes: Cow<'static, [u8]>,
-    sha256: [u8; 32],
     is_gzip: bool,
 }
 
@@ -51,12 +51,18 @@ fn find(path: &str, headers: &HeaderMap) -> Option<Found> {
     if path.ends_with(".gz") {
         return None;
     }
-    let compressed = takes_gzip(headers).then(|| Files::get(&format!("{path}.gz"))).flatten();
-    let (file, is_gzip) = match compressed {
-        Some(file) => (file, true),
-        None => (Files::get(path)?, false),
-    };
-    Some(Found { bytes: file.data, sha256: file.metadata.sha256_hash(), is_gzip })
+    let compressed = takes_gzip(headers).then(|| bytes_of(&format!("{path}.gz"))).flatten();
+    let is_gzip = compressed.is_some();
+    Some(Found { bytes: compressed.or_else(|| bytes_of(path))?, is_gzip })
+}
+
+fn bytes_of(path: &str) -> Option<Cow<'static, [u8]>> {
+    if !cfg!(debug_assertions) {
+        return FILES.iter().find(|(name, _)| *name == path).map(|(_, bytes)| Cow::Borrowed(*bytes));
+    }
+    let path = Path::new(path);
+    let is_below = path.components().all(|part| matches!(part, Component::Normal(_)));
+    is_below.then(|| std::fs::read(Path::new(FOLDER).join(path)).ok()).flatten().map(Cow::Owned)
 }
 
 fn takes_gzip(headers: &HeaderMap) -> bool {
@@ -68,7 +74,7 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
 }
 
 fn respond(path: &str, found: Found, request: &HeaderMap) -> Answer {
-    let hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(found.sha256);
+    let hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest(&SHA256, &found.bytes));
     let etag = format!("\"{hash}\"");
     let known = request
         .get_all(IF_NONE_MATCH)
@@ -109,7 +115,7 @@ mod tests {
     use super::*;
 
     fn found(is_gzip: bool) -> Found {
-        Found { bytes: b"export {};".as_slice().into(), sha256: [7; 32], is_gzip }
+        Found { bytes: b"export {};".as_slice().into(), is_gzip }
     }
 
     fn asking(name: HeaderName, value: &'static str) -> HeaderMap {
