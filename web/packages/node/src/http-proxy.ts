@@ -9,7 +9,7 @@ import { forwardedHeaders, targetOf, type Upstream, upstreamOf } from './forward
 export interface ProxyOptions {
   /** Belfry's base URL. Default: `BELFRY_URL`. */
   url?: string;
-  /** Whole path prefixes. Default `/v1` and `/sdk`. */
+  /** Whole path prefixes. Default `/v1` and `/sdk`; add `/u` for the unsubscribe links of e-mails, where it is yours to give. */
   paths?: readonly string[];
   /** The API key of this back end; requests that carry it are refused. Default: `BELFRY_API_KEY`. */
   apiKey?: string;
