@@ -3,11 +3,11 @@
 
 use crate::clock::Now;
 use crate::hub::Presence;
-use crate::kinds::{Kinds, Ladder};
+use crate::kinds::{Everyone, Kinds, Ladder};
 use crate::services::Services;
 use crate::watch::{Watched, WatchedAlert};
 use belfry_protocol::{AlertId, Channel, Level, Seq, Step, UserId};
-use belfry_store::{Content, UnixMs};
+use belfry_store::{Content, LadderOfAll, UnixMs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 pub const ABSENT_AFTER: Duration = Duration::from_millis(300);
 /// The longest that an alert is watched in memory. A ladder that waits longer for its live step is written down then.
 pub const WATCHED_AT_MOST: Duration = Duration::from_secs(60);
+
 impl Services {
     /// Watches new notifications whose ladder goes beyond the live step.
     pub fn arm<'a>(
@@ -48,7 +49,17 @@ impl Services {
         }
     }
 
-    fn linger(&self, content: &Content, kinds: &Kinds) -> Linger {
+    /// How the ladder of an alert for everyone goes on after the live step, if its kind wants that.
+    pub fn ladder_of_all(&self, content: &Content, kinds: &Kinds) -> Option<LadderOfAll> {
+        let kind = kinds.find(&content.kind).ok().flatten()?;
+        if kind.everyone == Everyone::Live || self.ways.is_empty() {
+            return None;
+        }
+        begin_for_everyone(&ladder_of(content, kinds), content.created_at)
+    }
+
+    /// How long people count as there, for an alert of this kind.
+    pub fn linger(&self, content: &Content, kinds: &Kinds) -> Linger {
         let live = &self.config.live;
         let own = kinds.find(&content.kind).ok().flatten().and_then(|kind| kind.linger);
         Linger {
@@ -60,7 +71,7 @@ impl Services {
 }
 
 /// When it was published, on the monotonic clock.
-fn elapsed(created_at: UnixMs, now: Now) -> Instant {
+pub fn elapsed(created_at: UnixMs, now: Now) -> Instant {
     let ago = u64::try_from(now.unix_ms().0.saturating_sub(created_at.0)).unwrap_or(0);
     now.instant.checked_sub(Duration::from_millis(ago)).unwrap_or(now.instant)
 }
@@ -138,8 +149,26 @@ pub fn begin(ladder: &Ladder, presence: Presence, linger: Linger, now: Instant) 
     })
 }
 
+/// How the ladder of an alert for everyone goes on after the live step. `None`: it ends with it.
+pub fn begin_for_everyone(ladder: &Ladder, published: UnixMs) -> Option<LadderOfAll> {
+    let first = ladder.steps().first()?;
+    let (step, stop_at, wait) = match first.channel {
+        Channel::Live => (1, first.until.unwrap_or(Level::Received), first.wait.max(ABSENT_AFTER)),
+        _ => (0, Level::Displayed, Duration::ZERO),
+    };
+    ladder.steps().get(step as usize)?;
+    let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+    let json = serde_json::to_string(&ladder.to_protocol());
+    Some(LadderOfAll {
+        ladder: json.expect("a list of steps is JSON").into(),
+        step,
+        stop_at,
+        due_at: UnixMs(published.0.saturating_add(wait)),
+    })
+}
+
 /// How long somebody without a session may still be on the way back; `None`: absent.
-fn back_by(presence: Presence, linger: Linger, now: Instant) -> Option<Duration> {
+pub fn back_by(presence: Presence, linger: Linger, now: Instant) -> Option<Duration> {
     let left = match presence {
         Presence::Left(at) => (at + linger.after_close).checked_duration_since(now),
         _ => None,

@@ -387,7 +387,7 @@ impl Metrics {
 }
 
 /// What is read when somebody asks, in the order of [`gauges`].
-const GAUGES: [(&str, &str); 17] = [
+const GAUGES: [(&str, &str); 18] = [
     ("connections_websocket", "open WebSocket connections"),
     ("connections_sse", "open event streams"),
     ("users", "users with an open connection"),
@@ -397,6 +397,7 @@ const GAUGES: [(&str, &str); 17] = [
     ("store_warm_users", "users held in memory"),
     ("store_pending_receipts", "users with receipts that wait for the next commit"),
     ("store_fanouts", "unfinished fan-outs"),
+    ("store_ladder_fanouts", "ladders of alerts for everyone that wait for their step or walk the users"),
     ("watched", "notifications whose live step is running"),
     ("deliveries", "deliveries of which something is left to be decided or sent"),
     ("deliveries_held", "deliveries of a restored store that wait for `belfry resume-deliveries`"),
@@ -419,6 +420,7 @@ fn gauges(seen: &Seen) -> [u64; GAUGES.len()] {
         store.warm_users,
         store.pending_receipts,
         store.fanouts,
+        store.ladder_fanouts,
         seen.watched,
         store.deliveries,
         store.held_deliveries,

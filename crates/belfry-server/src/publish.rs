@@ -75,11 +75,15 @@ impl Services {
         let held = self.watch.hold(id);
         let content = Arc::new(check(posted.alert, id, &rules, now)?);
         let kind = kinds.find(&content.kind).ok().flatten();
+        let for_everyone = matches!(audience, Audience::Everyone(_));
+        let ladder_of_all = for_everyone.then(|| self.ladder_of_all(&content, &kinds)).flatten();
+        let goes_on = ladder_of_all.is_some();
         let new = belfry_store::NewAlert {
             id,
             audience,
             content: Arc::clone(&content),
             latecomers: kind.is_some_and(|kind| kind.latecomers == Latecomers::Include),
+            ladder_of_all,
             idempotency: posted.idempotency,
         };
         let published = self.store.publish(new, now.unix_ms()).await.map_err(|error| self.refusal(error))?;
@@ -90,6 +94,10 @@ impl Services {
             let took = done.instant.saturating_duration_since(now.instant);
             self.metrics.accepted(&content.kind, took, done.instant);
             self.hand_out(&published, &content).await;
+            if goes_on {
+                // Its ladder may be due before anything that the dispatcher waits for.
+                self.escalate_wake.notify_one();
+            }
         }
         drop(held);
         Ok(Accepted { answer: answer(&published), replayed: published.replayed })

@@ -91,6 +91,7 @@ async fn in_flight(store: &Store, users: &Arc<Vec<UserId>>, count: usize, time: 
                     audience: Audience::User(users[at % users.len()].clone()),
                     content: content(now),
                     latecomers: false,
+                    ladder_of_all: None,
                     idempotency: None,
                 };
                 let one = Instant::now();

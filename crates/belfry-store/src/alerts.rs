@@ -340,6 +340,7 @@ pub(crate) fn set_recalled(conn: &Connection, alert_key: i64, now: i64) -> Sql<(
 /// Removes an alert and whatever hangs on it but its notifications.
 pub(crate) fn delete(txn: &mut Txn<'_>, alert_key: i64) -> Sql<()> {
     crate::deliveries::forget_alert(txn, alert_key)?;
+    crate::ladder_fanouts::forget(txn, alert_key)?;
     let conn = txn.conn;
     if let Some(idempotency) = head_of_key(conn, alert_key)?.and_then(|head| head.idempotency) {
         crate::idempotency::forget(txn, &idempotency, alert_key)?;

@@ -2,6 +2,7 @@
 
 use crate::alerts::{self, Placement};
 use crate::error::Sql;
+use crate::ladder_fanouts;
 use crate::memory::{AllState, Announcement, Core, Mark};
 use crate::state::{self, Gone, counts};
 use crate::told_levels;
@@ -15,15 +16,16 @@ use std::sync::Arc;
 pub(crate) fn load(conn: &Connection) -> Sql<AllState> {
     let head = meta(conn, "all_head")?.unwrap_or(0) as u64;
     let sql = format!(
-        "SELECT n.all_seq, n.latecomers, {} FROM announcements n JOIN alerts a ON a.alert_key = n.alert_key \
-         WHERE n.gone = 0 ORDER BY n.all_seq",
+        "SELECT n.all_seq, n.latecomers, l.alert_key IS NOT NULL, {} FROM announcements n \
+         JOIN alerts a ON a.alert_key = n.alert_key \
+         LEFT JOIN ladder_fanouts l ON l.alert_key = n.alert_key WHERE n.gone = 0 ORDER BY n.all_seq",
         alerts::CONTENT_COLUMNS
     );
     let mut select = conn.prepare(&sql)?;
     let rows = select.query_map([], |row| {
-        let (id, content) = alerts::content_at(row, 2)?;
+        let (id, content) = alerts::content_at(row, 3)?;
         let all_seq = row.get::<_, i64>(0)? as u64;
-        Ok(Arc::new(Announcement { all_seq, id, latecomers: row.get(1)?, content }))
+        Ok(Arc::new(Announcement { all_seq, id, latecomers: row.get(1)?, has_ladder: row.get(2)?, content }))
     })?;
     Ok(AllState { head, active: rows.collect::<Sql<_>>()? })
 }
@@ -70,10 +72,12 @@ pub(crate) fn publish(txn: &mut Txn<'_>, alert: &NewAlert, now: i64) -> Sql<Publ
             collapse_key,
             alert.latecomers
         ])?;
+    ladder_fanouts::begin(txn, alert, all_seq)?;
     let announcement = Announcement {
         all_seq,
         id: alert.id,
         latecomers: alert.latecomers,
+        has_ladder: alert.ladder_of_all.is_some(),
         content: Arc::clone(&alert.content),
     };
     txn.all_mut().active.push(Arc::new(announcement));
@@ -97,6 +101,7 @@ fn take_out(txn: &mut Txn<'_>, all_seq: u64, gone: Gone, version: u64) -> Sql<Op
         .prepare_cached("UPDATE announcements SET gone = ?2, version = ?3 WHERE all_seq = ?1 AND gone = 0")?
         .execute(params![all_seq as i64, gone.code(), version as i64])?;
     txn.all_mut().active.retain(|one| one.all_seq != all_seq);
+    ladder_fanouts::leave(txn, found.key())?;
     Ok(Some(found))
 }
 
@@ -201,28 +206,36 @@ pub(crate) fn read_up_to(txn: &mut Txn<'_>, user: &UserId, up_to: u64, step: Mar
     Ok(())
 }
 
-/// Raises the level of an announcement a user has marked before. For others no row is made: an alert for everyone
-/// stays one row.
+/// Raises the level of an announcement. A row is made only where a ladder waits for the level: any other alert for
+/// everyone stays one row until somebody does something with it.
 pub(crate) fn raise_level(txn: &mut Txn<'_>, user: &UserId, all_seq: u64, level: Level, now: i64) -> Sql<()> {
-    let code = state::level_code(level);
-    if let Some(before) = txn.held(user).core.marks.get(&all_seq).map(|mark| mark.level) {
-        told_levels::announcement_rising(txn, user, all_seq, (before, level), now)?;
-    }
     let conn = txn.conn;
-    let work = txn.held(user);
-    let Some(mark) = Arc::make_mut(&mut work.core.marks).get_mut(&all_seq) else {
+    let all = txn.all();
+    let core = &txn.held(user).core;
+    let awaited = core.announcement(&all, all_seq).is_some_and(|one| one.has_ladder);
+    if !awaited && !core.marks.contains_key(&all_seq) {
         return Ok(());
-    };
-    mark.level = mark.level.max(code);
+    }
+    let before = core.mark(all_seq);
+    told_levels::announcement_rising(txn, user, all_seq, (before.level, level), now)?;
+    let work = txn.held(user);
+    let mark = Mark { level: before.level.max(state::level_code(level)), ..before };
+    if Arc::make_mut(&mut work.core.marks).insert(all_seq, mark) == Some(mark) && level == Level::Received {
+        return Ok(());
+    }
+    conn.prepare_cached(
+        "INSERT INTO marks (user_key, all_seq, version, flags, level) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (user_key, all_seq) DO UPDATE SET level = max(level, excluded.level)",
+    )?
+    .execute(params![work.core.key, all_seq as i64, mark.version as i64, mark.flags, mark.level])?;
     if level == Level::Received {
         return Ok(());
     }
     let column = state::level_column(level);
     conn.prepare_cached(&format!(
-        "UPDATE marks SET level = max(level, ?3), {column} = coalesce({column}, ?4) \
-         WHERE user_key = ?1 AND all_seq = ?2"
+        "UPDATE marks SET {column} = coalesce({column}, ?3) WHERE user_key = ?1 AND all_seq = ?2"
     ))?
-    .execute(params![work.core.key, all_seq as i64, code, now])?;
+    .execute(params![work.core.key, all_seq as i64, now])?;
     Ok(())
 }
 
@@ -238,9 +251,19 @@ pub(crate) fn gone(conn: &Connection, all_seq: u64) -> Sql<Option<Gone>> {
     })
 }
 
-/// Removes an announcement's row and marks.
+/// Removes marks of an announcement, at most so many. Answers how many.
+pub(crate) fn delete_marks(conn: &Connection, all_seq: u64, limit: u32) -> Sql<u32> {
+    let deleted = conn
+        .prepare_cached(
+            "DELETE FROM marks WHERE all_seq = ?1 AND user_key IN \
+             (SELECT user_key FROM marks WHERE all_seq = ?1 ORDER BY user_key LIMIT ?2)",
+        )?
+        .execute(params![all_seq as i64, limit])?;
+    Ok(deleted as u32)
+}
+
+/// Removes an announcement's row.
 pub(crate) fn delete(conn: &Connection, all_seq: u64) -> Sql<()> {
-    conn.prepare_cached("DELETE FROM marks WHERE all_seq = ?1")?.execute([all_seq as i64])?;
     conn.prepare_cached("DELETE FROM announcements WHERE all_seq = ?1")?.execute([all_seq as i64])?;
     Ok(())
 }

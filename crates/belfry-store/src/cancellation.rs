@@ -4,6 +4,7 @@
 //! level satisfies. It looks only at users for whom this transaction recorded a level, a state or a departure
 //! ([`crate::memory::Work::reached`]) and who have active deliveries: on a good day at nobody.
 
+use crate::announcements;
 use crate::delivery_rows::{self, Delivery, active_of, save};
 use crate::error::Sql;
 use crate::legs;
@@ -42,8 +43,12 @@ pub(crate) fn end_what_is_satisfied(txn: &mut Txn<'_>) -> Sql<()> {
     Ok(())
 }
 
-/// How a delivery ends because of its notification as it is now. The caller has the user in hand.
+/// How a delivery ends because of its notification as it is now. The caller has the user in hand, unless the alert is
+/// for everyone.
 pub(crate) fn outcome(txn: &Txn<'_>, user: &UserId, delivery: &Delivery) -> Sql<Option<Outcome>> {
+    if delivery.of_all {
+        return outcome_of_all(txn, user, delivery);
+    }
     let row: Option<(i64, u8, u8, u8)> = txn
         .conn
         .prepare_cached(
@@ -59,11 +64,27 @@ pub(crate) fn outcome(txn: &Txn<'_>, user: &UserId, delivery: &Delivery) -> Sql<
     if let Some(gone) = Gone::from_code(gone) {
         return Ok(Some(left(gone)));
     }
-    if flags & (READ | ARCHIVED | ACTED) != 0 {
-        return Ok(Some((DeliveryState::Confirmed, "its person read it")));
+    Ok(answered(delivery, flags, level.max(u8::from(txn.received(user, delivery.seq)))))
+}
+
+/// An alert for everyone has no notification of its own: what somebody did with it stands in their marks.
+fn outcome_of_all(txn: &Txn<'_>, user: &UserId, delivery: &Delivery) -> Sql<Option<Outcome>> {
+    if let Some(gone) = announcements::gone(txn.conn, delivery.seq)? {
+        return Ok(Some(left(gone)));
     }
-    let level = level.max(u8::from(txn.received(user, delivery.seq)));
-    Ok((level >= level_code(delivery.stop_at)).then(|| (DeliveryState::Confirmed, reached(level))))
+    let Some(core) = txn.core(user)? else {
+        return Ok(Some(left(Gone::Removed)));
+    };
+    let mark = core.mark(delivery.seq);
+    let received = u8::from(txn.received_of_all(user, delivery.seq)?);
+    Ok(answered(delivery, mark.flags, mark.level.max(received)))
+}
+
+fn answered(delivery: &Delivery, flags: u8, level: u8) -> Option<Outcome> {
+    if flags & (READ | ARCHIVED | ACTED) != 0 {
+        return Some((DeliveryState::Confirmed, "its person read it"));
+    }
+    (level >= level_code(delivery.stop_at)).then(|| (DeliveryState::Confirmed, reached(level)))
 }
 
 fn reached(level: u8) -> &'static str {
@@ -94,6 +115,7 @@ pub(crate) fn over(conn: &Connection, delivery: &Delivery, now: i64) -> Sql<Opti
         None => Some(left(Gone::Removed)),
         Some((Some(_), _)) => Some(left(Gone::Recalled)),
         Some((None, Some(expires_at))) if expires_at <= now => Some(left(Gone::Expired)),
+        Some(_) if delivery.of_all => announcements::gone(conn, delivery.seq)?.map(left),
         Some(_) => None,
     })
 }

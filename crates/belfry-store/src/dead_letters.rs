@@ -99,7 +99,7 @@ fn matching(
     );
     conn.prepare_cached(&sql)?
         .query_map(params_from_iter(values), |row| {
-            Ok((delivery_rows::read(row)?, row.get(21)?, row.get(22)?))
+            Ok((delivery_rows::read(row)?, row.get(22)?, row.get(23)?))
         })?
         .collect()
 }

@@ -3,7 +3,9 @@
 
 use crate::cancellation::{self, end};
 use crate::delivery_codes as codes;
-use crate::delivery_rows::{COLUMNS, Delivery, active_of, count, find_of, lease_end, new_token, read, save};
+use crate::delivery_rows::{
+    COLUMNS, Delivery, active_of, count, find_of, lease_end, new_token, read, save,
+};
 use crate::error::Sql;
 use crate::legs;
 use crate::settle::settle_user;
@@ -83,10 +85,24 @@ fn open_one(txn: &mut Txn<'_>, new: &NewDelivery, now: i64) -> Sql<bool> {
     // From here on its notification stands in its place until it is deleted together with the delivery.
     settle_user(txn, &new.user)?;
     let user_key = txn.held(&new.user).core.key;
+    insert(txn, new, (user_key, false), now)
+}
+
+/// Opens the delivery of an alert for everyone. Its person is only looked at: a walk past everybody leaves memory to
+/// those who are there.
+pub(crate) fn open_of_all(txn: &mut Txn<'_>, new: &NewDelivery, now: i64) -> Sql<bool> {
+    match txn.core(&new.user)? {
+        Some(core) if core.all_from < new.seq.0 => insert(txn, new, (core.key, true), now),
+        _ => Ok(false),
+    }
+}
+
+fn insert(txn: &mut Txn<'_>, new: &NewDelivery, (user_key, of_all): (i64, bool), now: i64) -> Sql<bool> {
     let mut delivery = Delivery {
         key: 0,
         user_key,
         seq: new.seq.0,
+        of_all,
         alert_key: new.id.key(),
         state: DeliveryState::Waiting,
         step: new.step,
@@ -116,12 +132,14 @@ fn open_one(txn: &mut Txn<'_>, new: &NewDelivery, now: i64) -> Sql<bool> {
     delivery.wait_until(delivery.due_at);
     txn.conn
         .prepare_cached(
-            "INSERT INTO deliveries (user_key, seq, alert_key, state, step, last_failed, stop_at, ladder, due_at, \
-             claim_at, inherited_tag, opened_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO deliveries (user_key, seq, of_all, alert_key, state, step, last_failed, stop_at, ladder, \
+             due_at, claim_at, inherited_tag, opened_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             user_key,
             delivery.seq as i64,
+            of_all,
             delivery.alert_key,
             codes::delivery_code(delivery.state),
             delivery.step,
@@ -141,14 +159,10 @@ fn open_one(txn: &mut Txn<'_>, new: &NewDelivery, now: i64) -> Sql<bool> {
 fn inherited(conn: &Connection, delivery: &Delivery) -> Sql<Option<(i64, Option<String>)>> {
     let mut seq = delivery.seq;
     for _ in 0..REPLACED_MAX {
-        // The one that was replaced left with the number of the one that replaced it.
-        let replaced: Option<(i64, i64)> = conn
-            .prepare_cached(
-                "SELECT seq, alert_key FROM notifications INDEXED BY notifications_changed \
-                 WHERE user_key = ?1 AND version = ?2 AND version > seq AND gone = 3",
-            )?
-            .query_row([delivery.user_key, seq as i64], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
+        let replaced = match delivery.of_all {
+            true => replaced_of_all(conn, seq)?,
+            false => replaced(conn, delivery.user_key, seq)?,
+        };
         let Some((replaced_seq, alert_key)) = replaced else {
             return Ok(None);
         };
@@ -162,6 +176,25 @@ fn inherited(conn: &Connection, delivery: &Delivery) -> Sql<Option<(i64, Option<
         seq = replaced_seq as u64;
     }
     Ok(None)
+}
+
+/// The notification that left with the number of the one that replaced it.
+fn replaced(conn: &Connection, user_key: i64, seq: u64) -> Sql<Option<(i64, i64)>> {
+    conn.prepare_cached(
+        "SELECT seq, alert_key FROM notifications INDEXED BY notifications_changed \
+         WHERE user_key = ?1 AND version = ?2 AND version > seq AND gone = 3",
+    )?
+    .query_row([user_key, seq as i64], |row| Ok((row.get(0)?, row.get(1)?)))
+    .optional()
+}
+
+/// The same for an alert for everyone.
+fn replaced_of_all(conn: &Connection, all_seq: u64) -> Sql<Option<(i64, i64)>> {
+    conn.prepare_cached(
+        "SELECT all_seq, alert_key FROM announcements WHERE version = ?1 AND version > all_seq AND gone = 3",
+    )?
+    .query_row([all_seq as i64], |row| Ok((row.get(0)?, row.get(1)?)))
+    .optional()
 }
 
 fn claim(txn: &mut Txn<'_>, now: i64, limit: u32, leased_until: i64) -> Sql<Vec<ClaimedDelivery>> {
@@ -269,12 +302,18 @@ pub(crate) fn forget_of(txn: &mut Txn<'_>, alert_key: i64, user_key: i64) -> Sql
 
 /// Forgets the deliveries of an alert.
 pub(crate) fn forget_alert(txn: &mut Txn<'_>, alert_key: i64) -> Sql<()> {
-    let all: Vec<Delivery> = txn
+    forget_some(txn, alert_key, u32::MAX).map(drop)
+}
+
+/// Forgets deliveries of an alert, at most so many. Answers how many.
+pub(crate) fn forget_some(txn: &mut Txn<'_>, alert_key: i64, limit: u32) -> Sql<u32> {
+    let some: Vec<Delivery> = txn
         .conn
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM deliveries d WHERE d.alert_key = ?1"))?
-        .query_map([alert_key], read)?
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM deliveries d WHERE d.alert_key = ?1 LIMIT ?2"))?
+        .query_map(params![alert_key, limit], read)?
         .collect::<Sql<_>>()?;
-    all.iter().try_for_each(|delivery| forget(txn, delivery))
+    some.iter().try_for_each(|delivery| forget(txn, delivery))?;
+    Ok(some.len() as u32)
 }
 
 /// Forgets a user's deliveries; their notifications are still there.
@@ -283,7 +322,8 @@ pub(crate) fn forget_user(txn: &mut Txn<'_>, user_key: i64) -> Sql<()> {
         .conn
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM notifications n CROSS JOIN deliveries d \
-             ON d.alert_key = n.alert_key AND d.user_key = n.user_key WHERE n.user_key = ?1"
+             ON d.alert_key = n.alert_key AND d.user_key = n.user_key WHERE n.user_key = ?1 \
+             UNION ALL SELECT {COLUMNS} FROM deliveries d WHERE d.user_key = ?1 AND d.of_all = 1"
         ))?
         .query_map([user_key], read)?
         .collect::<Sql<_>>()?;

@@ -22,6 +22,8 @@ pub(crate) struct Delivery {
     pub(crate) key: i64,
     pub(crate) user_key: i64,
     pub(crate) seq: u64,
+    /// `seq` is a number of `all`.
+    pub(crate) of_all: bool,
     pub(crate) alert_key: i64,
     pub(crate) state: DeliveryState,
     pub(crate) step: u32,
@@ -45,7 +47,7 @@ pub(crate) struct Delivery {
 /// What [`read`] reads, of a table named `d`.
 pub(crate) const COLUMNS: &str = "d.delivery_key, d.user_key, d.seq, d.alert_key, d.state, d.step, d.last_failed, \
      d.stop_at, d.wait_ms, d.until_level, d.due_at, d.claim_at, d.lease_token, d.deferred, d.suppressed, d.generation, \
-     d.open_legs, d.reason, d.dead_step, d.dead_channel, d.ended_at";
+     d.open_legs, d.reason, d.dead_step, d.dead_channel, d.ended_at, d.of_all";
 
 /// Reads [`COLUMNS`].
 pub(crate) fn read(row: &Row<'_>) -> Sql<Delivery> {
@@ -74,6 +76,7 @@ pub(crate) fn read(row: &Row<'_>) -> Sql<Delivery> {
         reason: row.get(17)?,
         dead: row.get::<_, Option<u32>>(18)?.zip(dead_channel.map(codes::channel)),
         ended_at: row.get(20)?,
+        of_all: row.get(21)?,
     })
 }
 
@@ -209,6 +212,7 @@ pub(crate) fn due_times(conn: &Connection) -> Sql<DueTimes> {
     let first = "SELECT min(claim_at) FROM deliveries WHERE claim_at IS NOT NULL";
     let mut due = DueTimes {
         deliveries: conn.prepare_cached(first)?.query_row([], |row| row.get(0))?,
+        ladders: crate::ladder_fanouts::first_due(conn)?,
         ..DueTimes::default()
     };
     let first = "SELECT min(claim_at) FROM legs WHERE provider = ?1 AND claim_at IS NOT NULL";
@@ -230,6 +234,7 @@ pub(crate) fn load(conn: &Connection, shared: &Shared) -> Sql<HashSet<i64>> {
     count(&counters.held, "deliveries WHERE state = 2")?;
     count(&counters.dead_letters, "deliveries WHERE state = 8")?;
     count(&counters.legs, "legs WHERE claim_at IS NOT NULL")?;
+    counters.ladders.store(crate::ladder_fanouts::unfinished(conn)?, Ordering::Relaxed);
     counters.watched_to.store(meta(conn, "watched_to")?.unwrap_or(0), Ordering::Release);
     *lock(&counters.due) = due_times(conn)?;
     conn.prepare("SELECT DISTINCT user_key FROM deliveries WHERE ended_at IS NULL OR open_legs > 0")?

@@ -58,6 +58,62 @@ pub struct NewDelivery {
     pub due_at: UnixMs,
 }
 
+/// How the ladder of an alert for everyone goes on after the live step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LadderOfAll {
+    /// The steps as JSON.
+    pub ladder: Box<str>,
+    /// The first step beyond the live one.
+    pub step: u32,
+    /// The level of those who need it not.
+    pub stop_at: Level,
+    /// When it is due.
+    pub due_at: UnixMs,
+}
+
+/// By which ways the rest of a ladder can reach somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LadderReach {
+    /// Who has a device.
+    pub push: bool,
+    /// Who has an e-mail address.
+    pub email: bool,
+    /// Everybody, with an address or without: the application's own endpoint.
+    pub anybody: bool,
+}
+
+/// Where the ladder of an alert for everyone stands among the users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LadderPlace {
+    /// The alert.
+    pub id: AlertId,
+    /// Everybody up to this key is done.
+    pub from: i64,
+    /// This chunk goes up to this key.
+    pub to: i64,
+    /// There are more behind it.
+    pub more: bool,
+}
+
+/// The next users of the ladder of an alert for everyone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LadderChunk {
+    /// For [`crate::Store::advance_ladder`].
+    pub place: LadderPlace,
+    /// The alert's number in `all`.
+    pub all_seq: Seq,
+    /// What it says.
+    pub content: Arc<Content>,
+    /// The steps as JSON.
+    pub ladder: Box<str>,
+    /// The first step of the deliveries.
+    pub step: u32,
+    /// The level of those who need none.
+    pub stop_at: Level,
+    /// Who may need one; nobody, where the alert is gone and its deliveries are being ended.
+    pub users: Vec<UserId>,
+}
+
 /// Why a delivery waits longer than its ladder says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Deferred {

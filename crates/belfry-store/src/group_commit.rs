@@ -234,6 +234,7 @@ impl Running {
 
     /// Writes all receipts that wait.
     fn flush(&mut self) -> Result<(), StoreError> {
+        self.shared.pending.take_ahead(&self.shared.memory);
         // A bounded number of rounds: what comes in meanwhile was not given before.
         for _ in 0..FLUSH_ROUNDS_MAX {
             if self.shared.pending.count() == 0 {
@@ -417,6 +418,7 @@ impl Running {
         counters.held.fetch_add(tally.held, Ordering::Relaxed);
         counters.dead_letters.fetch_add(tally.dead_letters, Ordering::Relaxed);
         counters.legs.fetch_add(tally.legs, Ordering::Relaxed);
+        counters.ladders.fetch_add(tally.ladders, Ordering::Relaxed);
         for (counter, ended) in counters.ended.iter().zip(tally.ended) {
             counter.fetch_add(u64::from(ended), Ordering::Relaxed);
         }

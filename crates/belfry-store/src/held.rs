@@ -71,6 +71,7 @@ pub(crate) fn hold_if_restored(conn: &Connection, newest_key: i64, now: i64) -> 
         "UPDATE deliveries SET state = 2, claim_at = NULL, lease_token = NULL WHERE ended_at IS NULL",
         [],
     )?;
+    conn.execute("UPDATE ladder_fanouts SET state = 2", [])?;
     set_meta(conn, "watched_to", newest_key)?;
     set_meta(conn, "restored", 0)
 }

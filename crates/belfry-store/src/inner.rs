@@ -300,6 +300,7 @@ impl Inner {
             warm_users: self.shared.memory.warm() as u64,
             pending_receipts: self.shared.pending.count() as u64,
             fanouts: count(&counters.fanouts),
+            ladder_fanouts: count(&counters.ladders),
             deliveries: count(&counters.deliveries),
             held_deliveries: count(&counters.held),
             first_delivery_due: self.shared.due().deliveries.map(UnixMs),

@@ -26,6 +26,7 @@ mod held;
 mod idempotency;
 mod inbox;
 mod inner;
+mod ladder_fanouts;
 mod leg_claims;
 mod legs;
 mod memory;
@@ -237,7 +238,8 @@ impl Store {
         self.inner.readers.read(move |conn| alerts::detail(conn, id)).await
     }
 
-    /// Where an alert stands with its recipients, in order of user id. Only users with a mark for an alert to everyone.
+    /// Where an alert stands with its recipients, in order of user id. For an alert to everyone
+    /// only those who did something with it, or to whom its ladder went.
     pub async fn alert_recipients(
         &self,
         id: AlertId,

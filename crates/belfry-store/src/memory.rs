@@ -149,6 +149,8 @@ pub(crate) struct Announcement {
     pub(crate) id: AlertId,
     /// Users who are made later see it too.
     pub(crate) latecomers: bool,
+    /// Its ladder goes beyond the live step: it matters who has it.
+    pub(crate) has_ladder: bool,
     pub(crate) content: Arc<Content>,
 }
 
@@ -173,6 +175,11 @@ impl AllState {
         newest.last().map(|oldest| oldest.all_seq - 1)
     }
 
+    /// The active ones with `after < all_seq <= up_to` whose ladder waits for receipts.
+    pub(crate) fn awaited(&self, after: u64, up_to: u64) -> impl Iterator<Item = &Arc<Announcement>> {
+        self.above(after).iter().take_while(move |one| one.all_seq <= up_to).filter(|one| one.has_ladder)
+    }
+
     /// The active one with this number.
     pub(crate) fn find(&self, all_seq: u64) -> Option<&Arc<Announcement>> {
         self.active.binary_search_by_key(&all_seq, |one| one.all_seq).ok().map(|at| &self.active[at])
@@ -186,6 +193,8 @@ pub(crate) struct Receipts {
     pub(crate) all: Ranges,
     /// Waits for the next flush.
     pub(crate) dirty: bool,
+    /// `all` has more than the disk. Nothing waits for that: it is written when the rest is.
+    pub(crate) all_ahead: bool,
 }
 
 /// A warm user.
@@ -404,9 +413,14 @@ impl Memory {
         }
     }
 
-    /// Notes a received range, clamped to what the user's stream and `all` hold now.
+    /// Notes a received range, clamped to what the user's stream and `all` hold now. Who has an alert for everyone is
+    /// kept in memory, unless a ladder waits for it: else each of them would cost a write for every person.
     pub(crate) fn note_range(&self, user: &UserId, of_all: bool, after: u64, up_to: u64) -> Noted {
-        let all_head = if of_all { self.all().head } else { 0 };
+        let all = of_all.then(|| self.all());
+        let (all_head, awaited) = match &all {
+            Some(all) => (all.head, all.awaited(after, up_to).next().is_some()),
+            None => (0, true),
+        };
         let mut shard = self.shard(user);
         let Some(entry) = shard.users.get_mut(user) else {
             return Noted::Cold;
@@ -419,8 +433,26 @@ impl Memory {
         if !ranges.insert(after, up_to.min(head)) || entry.receipts.dirty {
             return Noted::Known;
         }
+        if !awaited {
+            entry.receipts.all_ahead = true;
+            return Noted::Known;
+        }
         entry.receipts.dirty = true;
         Noted::Dirty
+    }
+
+    /// Users with receipts that nothing waits for: from here on they are dirty.
+    pub(crate) fn take_ahead(&self) -> Vec<UserId> {
+        let mut ahead = Vec::new();
+        for shard in &self.shards {
+            for (user, entry) in &mut lock(shard).users {
+                let receipts = &mut entry.receipts;
+                if std::mem::take(&mut receipts.all_ahead) && !std::mem::replace(&mut receipts.dirty, true) {
+                    ahead.push(user.clone());
+                }
+            }
+        }
+        ahead
     }
 
     /// Changes a warm user's receipts.

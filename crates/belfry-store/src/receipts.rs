@@ -96,7 +96,10 @@ impl Pending {
                 let received = AckRow::Range { stream, after, up_to, level: Level::Received };
                 let first = self.note(memory, user, received, now)?;
                 if stream == Stream::All {
-                    return Ok(first);
+                    let ids: Vec<AlertId> =
+                        memory.all().awaited(after.0, up_to.0).map(|one| one.id).collect();
+                    let displayed = Named::Ids { ids, level: Level::Displayed };
+                    return Ok((displayed.weight() > 0 && self.push(user, displayed, now)?) || first);
                 }
                 // Clamped to the head of this moment; that of a user who is not warm does not move until the flush.
                 let head = memory.core(user).map_or(up_to.0, |core| core.head);
@@ -118,6 +121,13 @@ impl Pending {
         let first = self.count.fetch_add(weight, Ordering::Relaxed) == 0;
         lock(&self.queue).named.push_back(Waiting { user: user.clone(), what, now });
         Ok(first)
+    }
+
+    /// Takes up what is in memory only, so that it is written too.
+    pub(crate) fn take_ahead(&self, memory: &Memory) {
+        let ahead = memory.take_ahead();
+        self.count.fetch_add(ahead.len(), Ordering::Relaxed);
+        lock(&self.queue).dirty.extend(ahead);
     }
 
     /// The receipts of one flush: a bounded number of the oldest, and all that `wanted` says.
@@ -188,6 +198,7 @@ impl Pending {
             // From here on a new receipt makes the user dirty again.
             let copy = txn.memory.with_receipts(user, |receipts| {
                 receipts.dirty = false;
+                receipts.all_ahead = false;
                 (receipts.user.clone(), receipts.all.clone())
             });
             if let Some((user_ranges, all_ranges)) = copy {

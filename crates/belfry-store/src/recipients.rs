@@ -13,7 +13,7 @@ use belfry_protocol::inbox::ChangedTo;
 use belfry_protocol::{AlertId, ItemState, Level, Seq, Stream, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// The next recipients in order of their ids; for everyone, those who marked it.
+/// The next recipients in order of their ids; for everyone, those of whom anything is known.
 pub(crate) fn page(
     conn: &Connection,
     id: AlertId,
@@ -25,7 +25,7 @@ pub(crate) fn page(
     };
     let after = after.map_or("", UserId::as_str);
     if head.form == Form::Everyone {
-        return marked(conn, head.seq.unwrap_or(0), after, limit);
+        return touched(conn, (head.seq.unwrap_or(0), id.key()), after, limit);
     }
     let recipients = match (head.user_key, head.seq) {
         (Some(user_key), Some(seq)) => {
@@ -80,23 +80,38 @@ fn recipient(conn: &Connection, user: UserId, seq: u64) -> Sql<Option<RecipientR
         .optional()
 }
 
-fn marked(conn: &Connection, all_seq: u64, after: &str, limit: u32) -> Sql<Vec<RecipientRow>> {
+/// Of an alert for everyone: those who did something with it, and those to whom its ladder went.
+fn touched(
+    conn: &Connection,
+    (all_seq, alert_key): (u64, i64),
+    after: &str,
+    limit: u32,
+) -> Sql<Vec<RecipientRow>> {
     const LEVELS: [Level; 4] = [Level::Displayed, Level::Seen, Level::Read, Level::Acted];
     let gone = announcements::gone(conn, all_seq)?;
     conn.prepare_cached(
-        "SELECT u.id, m.flags, m.level, m.displayed_at, m.seen_at, m.read_at, m.acted_at FROM marks m \
-         JOIN users u ON u.user_key = m.user_key WHERE m.all_seq = ?1 AND u.id > ?2 ORDER BY u.id LIMIT ?3",
+        "SELECT u.id, m.flags, m.level, m.displayed_at, m.seen_at, m.read_at, m.acted_at, u.received_all, u.all_read_up_to >= ?1 FROM \
+         (SELECT user_key FROM marks WHERE all_seq = ?1 \
+         UNION SELECT user_key FROM deliveries WHERE alert_key = ?2) t JOIN users u ON u.user_key = t.user_key \
+         LEFT JOIN marks m ON m.user_key = t.user_key AND m.all_seq = ?1 \
+         WHERE u.id > ?3 ORDER BY u.id LIMIT ?4",
     )?
-    .query_map(params![all_seq as i64, after, limit], |row| {
+    .query_map(params![all_seq as i64, alert_key, after, limit], |row| {
+        let received = Ranges::from_blob(row.get_ref(7)?.as_blob_or_null()?).contains(all_seq);
+        // Who read everything up to it has no mark of its own.
+        let unmarked = if row.get(8)? { state::READ | state::SEEN } else { 0 };
+        let flags = row.get::<_, Option<u8>>(1)?.unwrap_or(unmarked);
+        let read = if flags & state::READ != 0 { state::level_code(Level::Read) } else { 0 };
+        let level = row.get::<_, Option<u8>>(2)?.unwrap_or(read).max(u8::from(received));
         Ok(RecipientRow {
             user: users::id_at(row, 0)?,
             stream: Stream::All,
             seq: Seq(all_seq),
             now: match gone {
                 Some(gone) => ItemNow::Left(gone.to()),
-                None => ItemNow::Here(state::item_state(row.get(1)?)),
+                None => ItemNow::Here(state::item_state(flags)),
             },
-            level: state::level_from(row.get(2)?),
+            level: state::level_from(level),
             level_times: times(row, 3, &LEVELS)?,
         })
     })?

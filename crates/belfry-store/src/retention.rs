@@ -257,6 +257,9 @@ fn purge(txn: &mut Txn<'_>, head: &AlertHead, budget: &mut Budget) -> Sql<bool> 
         if let Some(all_seq) = head.seq {
             // Where trimming has not come by yet, the list loses it here.
             budget.all.extend(announcements::leave(txn, &[all_seq], Gone::Removed)?);
+            if !purge_of_all(txn, (all_seq, alert_key), budget)? {
+                return Ok(false);
+            }
             announcements::delete(txn.conn, all_seq)?;
         }
         budget.left -= 1;
@@ -279,6 +282,15 @@ fn purge(txn: &mut Txn<'_>, head: &AlertHead, budget: &mut Budget) -> Sql<bool> 
     purge_items(txn, &recipients, head.id, budget)?;
     alerts::delete(txn, alert_key)?;
     Ok(true)
+}
+
+/// Forgets marks and deliveries of an alert for everyone: there may be as many as users. `false`: some are left.
+fn purge_of_all(txn: &mut Txn<'_>, (all_seq, alert_key): (u64, i64), budget: &mut Budget) -> Sql<bool> {
+    let marks = announcements::delete_marks(txn.conn, all_seq, budget.left)?;
+    budget.left -= marks;
+    let deliveries = crate::deliveries::forget_some(txn, alert_key, budget.left)?;
+    budget.left -= deliveries;
+    Ok(budget.left > 0)
 }
 
 fn purge_items(txn: &mut Txn<'_>, recipients: &[(UserId, u64)], id: AlertId, budget: &mut Budget) -> Sql<()> {

@@ -40,6 +40,8 @@ pub(crate) struct Counters {
     pub(crate) ended: [AtomicU64; 9],
     /// Pending ones.
     pub(crate) legs: AtomicI64,
+    /// Ladders of alerts for everyone that are not through.
+    pub(crate) ladders: AtomicI64,
     /// How far the watch has come.
     pub(crate) watched_to: AtomicI64,
     pub(crate) due: Mutex<DueTimes>,
@@ -49,10 +51,12 @@ pub(crate) struct Counters {
     pub(crate) closed: AtomicBool,
 }
 
-/// When the first delivery and the first leg of each provider can be claimed.
+/// When the first delivery, ladder for everyone, and leg of each provider can be claimed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct DueTimes {
     pub(crate) deliveries: Option<i64>,
+    /// The ladder of an alert for everyone.
+    pub(crate) ladders: Option<i64>,
     /// In the order of [`Provider::ALL`].
     pub(crate) legs: [Option<i64>; Provider::ALL.len()],
 }
@@ -66,7 +70,7 @@ impl DueTimes {
     /// The earliest, without legs of these providers.
     pub(crate) fn without(&self, providers: &[Provider]) -> Option<i64> {
         let legs = Provider::ALL.into_iter().filter(|one| !providers.contains(one));
-        legs.filter_map(|one| self.leg(one)).chain(self.deliveries).min()
+        legs.filter_map(|one| self.leg(one)).chain(self.deliveries).chain(self.ladders).min()
     }
 }
 

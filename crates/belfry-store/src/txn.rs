@@ -48,6 +48,8 @@ pub(crate) struct DeliveryTally {
     pub(crate) dead_letters: i64,
     /// Pending ones.
     pub(crate) legs: i64,
+    /// Ladders of alerts for everyone that are not through.
+    pub(crate) ladders: i64,
     /// Deliveries that ended, by the code of their state.
     pub(crate) ended: [u32; 9],
     /// Users who were found to have no active delivery left.
@@ -233,6 +235,21 @@ impl<'a> Txn<'a> {
         let in_memory =
             || self.memory.with_receipts(user, |receipts| receipts.user.contains(seq)).unwrap_or(false);
         work.receipts.user.contains(seq) || (!work.made && in_memory())
+    }
+
+    /// Whether somebody confirmed an alert for everyone, on disk or not. Nobody is taken in hand for it.
+    pub(crate) fn received_of_all(&self, user: &UserId, all_seq: u64) -> Sql<bool> {
+        let work = self.effects.work.get(user);
+        if work.is_some_and(|work| work.receipts.all.contains(all_seq)) {
+            return Ok(true);
+        }
+        if work.is_some_and(|work| work.made) {
+            return Ok(false);
+        }
+        match self.memory.with_receipts(user, |receipts| receipts.all.contains(all_seq)) {
+            Some(received) => Ok(received),
+            None => users::received_of_all(self.conn, user, all_seq),
+        }
     }
 
     /// A user, for change. `None`: there is none.

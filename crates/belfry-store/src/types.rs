@@ -161,6 +161,8 @@ pub struct NewAlert {
     pub content: Arc<Content>,
     /// For everyone: users who are made later see it too, as long as it is active.
     pub latecomers: bool,
+    /// For everyone: how its ladder goes on after the live step; `None`: it ends there.
+    pub ladder_of_all: Option<crate::LadderOfAll>,
     /// Makes repeating the call harmless.
     pub idempotency: Option<Idempotency>,
 }
@@ -564,6 +566,8 @@ pub struct StoreGauges {
     pub pending_receipts: u64,
     /// Unfinished fan-outs.
     pub fanouts: u64,
+    /// Ladders of alerts for everyone that are not through: they wait for their step, or walk the users.
+    pub ladder_fanouts: u64,
     /// Deliveries of which something is left to be decided or sent.
     pub deliveries: u64,
     /// Those of them that wait for [`crate::Store::resume_deliveries`].

@@ -73,8 +73,18 @@ fn read(row: &Row<'_>) -> Sql<(Core, Receipts)> {
         user: Ranges::from_blob(row.get_ref(10)?.as_blob_or_null()?),
         all: Ranges::from_blob(row.get_ref(11)?.as_blob_or_null()?),
         dirty: false,
+        all_ahead: false,
     };
     Ok((core, receipts))
+}
+
+/// Whether the disk says that a user confirmed an alert for everyone.
+pub(crate) fn received_of_all(conn: &Connection, user: &UserId, all_seq: u64) -> Sql<bool> {
+    let received = conn
+        .prepare_cached("SELECT received_all FROM users WHERE id = ?1")?
+        .query_row([user.as_str()], |row| Ok(Ranges::from_blob(row.get_ref(0)?.as_blob_or_null()?)))
+        .optional()?;
+    Ok(received.is_some_and(|ranges| ranges.contains(all_seq)))
 }
 
 /// What a user did with announcements that are still active.

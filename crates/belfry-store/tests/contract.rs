@@ -45,6 +45,8 @@ mod idempotency;
 mod inboxes;
 #[path = "contract/interleavings.rs"]
 mod interleavings;
+#[path = "contract/ladders_for_everyone.rs"]
+mod ladders_for_everyone;
 #[path = "contract/legs.rs"]
 mod legs;
 #[path = "contract/model.rs"]

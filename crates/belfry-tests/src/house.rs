@@ -113,7 +113,8 @@ pub async fn at_rest(server: &TestServer) {
     let services = server.services();
     eventually("an end of all that is under way", || async {
         let gauges = services.store.gauges();
-        (services.watch.is_empty() && gauges.deliveries == 0 && gauges.pending_legs == 0).then_some(())
+        let opened = services.watch.is_empty() && gauges.ladder_fanouts == 0;
+        (opened && gauges.deliveries == 0 && gauges.pending_legs == 0).then_some(())
     })
     .await;
 }

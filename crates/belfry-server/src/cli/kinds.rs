@@ -6,8 +6,8 @@ use super::settings::Common;
 pub(crate) use crate::app::kinds_options as options;
 use crate::config::Config;
 use crate::kinds::{
-    AlertFacts, Given, Gravity, Kind, KindFault, Kinds, RenderInput, Rendered, TemplateFault, UserFacts,
-    typescript,
+    AlertFacts, Everyone, Given, Gravity, Kind, KindFault, Kinds, RenderInput, Rendered, TemplateFault,
+    UserFacts, typescript,
 };
 use std::path::{Path, PathBuf};
 
@@ -74,6 +74,8 @@ struct KindReport<'a> {
     locales: &'a [String],
     /// Those of them that have HTML of their own.
     html: Vec<&'a str>,
+    /// How its alerts for everyone go out.
+    everyone: Everyone,
     timeline: Vec<String>,
 }
 
@@ -259,6 +261,7 @@ fn report(kind: &Kind) -> KindReport<'_> {
         severity: kind.severity,
         locales: kind.locales(),
         html: kind.locales().iter().map(String::as_str).filter(|locale| kind.has_html(locale)).collect(),
+        everyone: kind.everyone,
         timeline: kind.ladder.timeline(),
     }
 }
@@ -283,7 +286,18 @@ fn print_kind(kind: &Kind, out: &mut Out) -> Result<(), Failure> {
         });
         out.line(format_args!("  in {}", languages.collect::<Vec<_>>().join(", ")))?;
     }
-    kind.ladder.timeline().iter().try_for_each(|step| out.line(format_args!("  {}", styled(NAME, step))))
+    let steps = kind.ladder.timeline();
+    steps.iter().try_for_each(|step| out.line(format_args!("  {}", styled(NAME, step))))?;
+    // With one step there is nothing that everyone could not get.
+    match (kind.everyone, steps.len()) {
+        (_, 1) => Ok(()),
+        (Everyone::Live, _) => out.line(format_args!("  {}", styled(DIM, "to everyone: the live step only"))),
+        (Everyone::Ladder, _) => {
+            let text =
+                "to everyone: all steps, the later ones for those who were there before and did not answer";
+            out.line(format_args!("  {}", styled(DIM, text)))
+        }
+    }
 }
 
 /// Faults of kind files, one line each.
@@ -330,6 +344,26 @@ mod tests {
             assert_eq!(ended.unwrap_err().exit, Exit::Failed);
             assert!(text.contains("severty"), "{text}");
         }
+    }
+
+    #[test]
+    fn how_alerts_for_everyone_go_out_stands_below_the_timeline() {
+        let (_, text) = check(&[("a.toml", "kind = \"notice\"\n")], false);
+        assert!(text.contains("only if push failed\n  to everyone: the live step only\n"), "{text}");
+        let ladder = &[("a.toml", "kind = \"outage\"\neveryone = \"ladder\"\n")];
+        let (_, text) = check(ladder, false);
+        assert!(
+            text.contains("\n  to everyone: all steps, the later ones for those who were there before"),
+            "{text}"
+        );
+        let (_, text) = check(ladder, true);
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(report["kinds"][0]["everyone"], "ladder");
+        let live = "kind = \"flash\"\neveryone = \"ladder\"\n[[ladder]]\nchannel = \"live\"\n";
+        let (ended, text) = check(&[("a.toml", live)], false);
+        assert_eq!(ended, Ok(()));
+        assert!(text.contains("a.toml:2: warning: `everyone`: the ladder has no step but live"), "{text}");
+        assert!(!text.contains("to everyone"), "{text}");
     }
 
     const SPEAKS: &str = r#"

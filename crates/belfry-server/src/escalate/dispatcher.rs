@@ -3,6 +3,7 @@
 use crate::arm::read_ladder;
 use crate::clock::{self, Now};
 use crate::escalate::compose::{self, House, Told};
+use crate::escalate::for_everyone;
 use crate::escalate::policy::{self, COLLAPSE_ABOVE, Due, Next, Obstacle, Waiting};
 use crate::escalate::send::{self, Outgoing};
 use crate::kinds::{Kinds, Ladder, LadderStep};
@@ -75,7 +76,12 @@ async fn round(services: &Arc<Services>) -> Result<bool, StoreError> {
     let limit = u32::try_from(room).unwrap_or(u32::MAX).min(CLAIMED_TOGETHER);
     let legs = services.store.claim_legs(now.unix_ms(), limit, LEASE, &closed).await?;
     let deliveries = services.store.claim_deliveries(now.unix_ms(), limit, LEASE).await?;
-    let worked = !legs.is_empty() || !deliveries.is_empty();
+    let mut worked = !legs.is_empty() || !deliveries.is_empty();
+    // Alerts for everyone wait behind what has been opened: they fill a gap and never make a queue.
+    let limit = limit as usize;
+    if legs.len() < limit && deliveries.len() < limit {
+        worked |= for_everyone::walk(services, now).await?;
+    }
     let people = recipients(services, &legs, &deliveries).await?;
     resume(services, legs, &people, now).await?;
     decide(services, deliveries, &people, now).await?;
@@ -332,7 +338,8 @@ fn bundle(planned: Vec<Planned>) -> Vec<Vec<Planned>> {
         }
     }
     for mut morning in mornings.into_values() {
-        morning.sort_unstable_by_key(|one| one.delivery.seq);
+        // Two streams have no common numbers; the ids are in the order of publishing.
+        morning.sort_unstable_by_key(|one| one.delivery.id);
         if morning.len() > COLLAPSE_ABOVE {
             alone.push(morning);
         } else {
@@ -340,7 +347,7 @@ fn bundle(planned: Vec<Planned>) -> Vec<Vec<Planned>> {
         }
     }
     for mut digest in digests.into_values() {
-        digest.sort_unstable_by_key(|one| one.delivery.seq);
+        digest.sort_unstable_by_key(|one| one.delivery.id);
         alone.push(digest);
     }
     alone

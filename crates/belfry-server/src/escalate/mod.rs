@@ -2,6 +2,7 @@
 
 pub mod compose;
 pub mod dispatcher;
+pub mod for_everyone;
 pub mod night_watch;
 pub mod policy;
 pub mod retry;

@@ -62,6 +62,7 @@ pub(super) async fn stats(State(services): State<Arc<Services>>, _: Operator) ->
         ("unsettled".to_owned(), store.unsettled),
         ("pending_receipts".to_owned(), store.pending_receipts),
         ("fanouts".to_owned(), store.fanouts),
+        ("ladder_fanouts".to_owned(), store.ladder_fanouts),
         ("watched".to_owned(), services.watch.len() as u64),
         ("deliveries".to_owned(), store.deliveries),
         ("held_deliveries".to_owned(), store.held_deliveries),

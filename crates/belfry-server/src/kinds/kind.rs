@@ -24,6 +24,17 @@ pub enum Latecomers {
     Include,
 }
 
+/// How an alert for everyone goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Everyone {
+    /// To open tabs and devices only, whatever the ladder says: else a notice rings every phone.
+    #[default]
+    Live,
+    /// By the whole ladder, to those who did not answer.
+    Ladder,
+}
+
 /// The declared type of an alert.
 #[derive(Debug)]
 pub struct Kind {
@@ -45,6 +56,8 @@ pub struct Kind {
     pub mutable: bool,
     /// Whether later users see older alerts for everyone.
     pub latecomers: Latecomers,
+    /// How its alerts for everyone go out.
+    pub everyone: Everyone,
     /// How long after the last session ended a user still counts as present; `None`: the server's `live.linger`.
     pub linger: Option<Duration>,
     /// The ways out.

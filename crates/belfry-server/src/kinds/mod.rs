@@ -25,7 +25,7 @@ mod tests;
 mod typescript;
 
 pub use fault::{Gravity, KindFault, nearest};
-pub use kind::{Given, Kind, Latecomers, RenderInput, Rendered, default_event, default_title};
+pub use kind::{Everyone, Given, Kind, Latecomers, RenderInput, Rendered, default_event, default_title};
 pub use ladder::{Ladder, LadderStep, STEP_WAIT_MAX};
 pub use link::{LinkError, check_link};
 pub use reload::{KindsHandle, Reloaded, watch};

@@ -2,7 +2,7 @@
 
 use super::KindsOptions;
 use super::fault::Complaint;
-use super::kind::{Kind, Latecomers, ReadKind, default_event};
+use super::kind::{Everyone, Kind, Latecomers, ReadKind, default_event};
 use super::ladder::{self, Ladder};
 use super::read_texts::{Beside, TemplatePlace, read_texts};
 use super::reader::{Fields, Found, Reader, json_of, wrong_type};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "kind",
     "category",
     "severity",
@@ -36,6 +36,7 @@ const KEYS: [&str; 19] = [
     "breaks_through",
     "mutable",
     "latecomers",
+    "everyone",
     "linger",
 ];
 const SEVERITIES: [(&str, Severity); 3] =
@@ -108,6 +109,7 @@ fn read_fields(
         "latecomers",
         &[("include", Latecomers::Include), ("exclude", Latecomers::Exclude)],
     );
+    let everyone = read_everyone(reader, fields, ladder.as_ref());
     let breaks_through = fields.flag(reader, "breaks_through").unwrap_or_default();
     let mutable = read_mutable(reader, fields, severity);
     let linger = fields.duration(reader, "linger").map(|found| found.value);
@@ -121,6 +123,7 @@ fn read_fields(
         breaks_through,
         mutable,
         latecomers: latecomers.unwrap_or_default(),
+        everyone,
         linger,
         ladder: ladder?,
         ladder_declared: declared,
@@ -223,6 +226,22 @@ fn read_mutable(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, severity: Seve
         reader.say(at.as_ref(), "mutable", complaint);
     }
     mutable
+}
+
+fn read_everyone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, ladder: Option<&Ladder>) -> Everyone {
+    let words = [("live", Everyone::Live), ("ladder", Everyone::Ladder)];
+    let everyone = fields.choice(reader, "everyone", &words).unwrap_or_default();
+    let live_only =
+        ladder.is_some_and(|ladder| ladder.steps().iter().all(|step| step.channel == Channel::Live));
+    if everyone == Everyone::Ladder && live_only {
+        let at = fields.value("everyone").map(|value| value.span());
+        let complaint = Complaint::warning(
+            "the ladder has no step but live, so there is nothing to go on with",
+            "Add a \"push\" or \"email\" step, or leave the line out",
+        );
+        reader.say(at.as_ref(), "everyone", complaint);
+    }
+    everyone
 }
 
 fn read_expiry(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Found<Duration>> {

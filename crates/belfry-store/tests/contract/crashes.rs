@@ -89,7 +89,7 @@ contract! {
                     });
                     let audience = Audience::User(user(&format!("user-{}", round % 37)));
                     let id = store.next_alert_id(NOW);
-                    let alert = NewAlert { id, audience, content: content().into(), latecomers: false, idempotency };
+                    let alert = NewAlert { id, audience, content: content().into(), latecomers: false, ladder_of_all: None, idempotency };
                     assert!(!store.publish(alert, NOW).await.unwrap().replayed);
                 }
             });

@@ -127,6 +127,7 @@ impl TestStore {
             audience,
             content: Arc::new(content),
             latecomers: false,
+            ladder_of_all: None,
             idempotency: None,
         }
     }

@@ -148,7 +148,7 @@ contract! {
             for round in 0..400 {
                 let id = store.next_alert_id(NOW);
                 let audience = Audience::User(user("ann"));
-                let alert = NewAlert { id, audience, content: content().into(), latecomers: false, idempotency: None };
+                let alert = NewAlert { id, audience, content: content().into(), latecomers: false, ladder_of_all: None, idempotency: None };
                 store.publish(alert, NOW).await.unwrap();
                 if round % 7 == 0 {
                     let change = if round % 2 == 0 { StateChange::Read } else { StateChange::Unread };

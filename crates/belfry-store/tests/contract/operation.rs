@@ -118,7 +118,7 @@ contract! {
                         id: store.next_alert_id(NOW),
                         audience: Audience::User(user("ann")),
                         content: Arc::clone(&big),
-                        latecomers: false,
+                        latecomers: false, ladder_of_all: None,
                         idempotency: None,
                     };
                     store.publish(alert, NOW).await.unwrap();

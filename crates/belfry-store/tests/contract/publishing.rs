@@ -21,7 +21,7 @@ contract! {
                     };
                     let id = store.next_alert_id(NOW);
                     let alert =
-                        NewAlert { id, audience, content: content().into(), latecomers: false, idempotency: None };
+                        NewAlert { id, audience, content: content().into(), latecomers: false, ladder_of_all: None, idempotency: None };
                     seen.extend(store.publish(alert, NOW).await.unwrap().notifications);
                 }
                 seen
@@ -55,7 +55,7 @@ contract! {
                     0 => Audience::Users(vec![user("ann"), user("bob")]),
                     _ => Audience::User(user("ann")),
                 };
-                let alert = NewAlert { id, audience, content: content().into(), latecomers: false, idempotency: None };
+                let alert = NewAlert { id, audience, content: content().into(), latecomers: false, ladder_of_all: None, idempotency: None };
                 (number, store.publish(alert, NOW).await)
             });
         }

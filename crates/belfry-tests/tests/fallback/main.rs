@@ -5,6 +5,7 @@ mod breaker;
 mod confirmed;
 mod crash;
 mod digest;
+mod everyone;
 mod outage;
 mod preferences;
 mod presence;

@@ -154,7 +154,7 @@ proptest! {
         lines in prop::collection::vec(
             (prop::sample::select(vec![
                 "kind", "category", "severity", "schema", "expires_after", "collapse", "link", "image", "thread",
-                "event", "title", "templates", "ladder", "actions", "breaks_through", "latecomers", "linger",
+                "event", "title", "templates", "ladder", "actions", "breaks_through", "latecomers", "everyone", "linger",
                 "templates.en.title", "templates.en", "ladder.channel",
             ]), any_json()),
             0..6,

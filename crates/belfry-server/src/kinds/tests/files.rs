@@ -20,6 +20,7 @@ fn every_key_is_read() {
         breaks_through = true
         mutable = false
         latecomers = "include"
+        everyone = "ladder"
         linger = "0s"
         [schema]
         type = "object"
@@ -45,6 +46,7 @@ fn every_key_is_read() {
     assert_eq!((kind.event.as_str(), kind.breaks_through), ("kordant:exposure", true));
     assert!(!kind.mutable);
     assert_eq!((kind.latecomers, kind.linger), (Latecomers::Include, Some(Duration::ZERO)));
+    assert_eq!(kind.everyone, Everyone::Ladder);
     assert_eq!((kind.ladder.steps().len(), kind.ladder_declared), (2, true));
     let open = |label: &str| Action {
         id: "open".to_owned(),
@@ -76,6 +78,7 @@ fn what_is_left_out_has_a_default() {
     assert_eq!((kind.category.as_str(), kind.event.as_str()), ("spam-blocked", "notification:spam-blocked"));
     assert_eq!((kind.severity, kind.expires_after), (Severity::Info, None));
     assert_eq!((kind.breaks_through, kind.latecomers, kind.linger), (false, Latecomers::Exclude, None));
+    assert_eq!(kind.everyone, Everyone::Live);
     assert!(kind.mutable);
     assert_eq!((&kind.ladder, kind.ladder_declared), (&Ladder::default(), false));
     let rendered = render(&kind, json!({"any": 1})).expect("renders");
@@ -94,7 +97,7 @@ fn an_unknown_key_is_named_with_its_nearest() {
             "k.toml:2: `sevrity`: there is no such key. Write `severity`.",
             "k.toml:3: `weather`: there is no such key. Remove it; known are kind, category, severity, schema, \
              expires_after, collapse, link, image, thread, event, title, body, templates, ladder, actions, \
-             breaks_through, mutable, latecomers, linger.",
+             breaks_through, mutable, latecomers, everyone, linger.",
         ],
     );
     refused(
@@ -175,6 +178,10 @@ fn words_of_closed_lists_are_offered() {
         &[
             "k.toml:2: `mutable`: only a critical kind can go out against a person's preferences. Write severity = \"critical\", or leave the line out.",
         ],
+    );
+    refused(
+        &with("everyone = \"all\""),
+        &["k.toml:2: `everyone`: \"all\" is not known. Write \"live\" or \"ladder\"."],
     );
     refused(
         &with("latecomers = \"yes\""),
