@@ -99,7 +99,7 @@ fn matching(
     );
     conn.prepare_cached(&sql)?
         .query_map(params_from_iter(values), |row| {
-            Ok((delivery_rows::read(row)?, row.get(22)?, row.get(23)?))
+            Ok((delivery_rows::read(row)?, row.get(23)?, row.get(24)?))
         })?
         .collect()
 }
@@ -144,7 +144,7 @@ fn dead_step(conn: &Connection, delivery: &Delivery) -> Sql<(u32, Channel)> {
 }
 
 /// A delivery's steps; none where they cannot be read.
-fn ladder(conn: &Connection, key: i64) -> Sql<Vec<Step>> {
+pub(crate) fn ladder(conn: &Connection, key: i64) -> Sql<Vec<Step>> {
     let json: String = conn
         .prepare_cached("SELECT ladder FROM deliveries WHERE delivery_key = ?1")?
         .query_row([key], |row| row.get(0))?;

@@ -4,7 +4,7 @@
 use crate::cancellation::{self, end};
 use crate::delivery_codes as codes;
 use crate::delivery_rows::{
-    COLUMNS, Delivery, active_of, count, find_of, lease_end, new_token, read, save,
+    COLUMNS, Delivery, LAPSED, LAPSES_MAX, active_of, count, find_of, lease_end, new_token, read, save,
 };
 use crate::error::Sql;
 use crate::legs;
@@ -119,6 +119,7 @@ fn insert(txn: &mut Txn<'_>, new: &NewDelivery, (user_key, of_all): (i64, bool),
         reason: None,
         dead: None,
         ended_at: None,
+        lapsed: 0,
     };
     let needless = cancellation::outcome(txn, &new.user, &delivery)?.is_some()
         || cancellation::over(txn.conn, &delivery, now)?.is_some();
@@ -224,6 +225,14 @@ fn claim(txn: &mut Txn<'_>, now: i64, limit: u32, leased_until: i64) -> Sql<Vec<
     let mut claimed = Vec::with_capacity(due.len());
     for before in due {
         let mut after = before.clone();
+        after.lapsed += u32::from(before.token.is_some());
+        if after.lapsed >= LAPSES_MAX {
+            let steps = crate::dead_letters::ladder(txn.conn, before.key)?;
+            after.dead = steps.get(before.step as usize).map(|step| (before.step, step.channel));
+            after.finish(DeliveryState::DeadLettered, LAPSED, now);
+            save(txn, &before, &after)?;
+            continue;
+        }
         after.token = Some(new_token());
         after.claim_at = Some(leased_until);
         if let Some(one) = to_caller(txn, &after)? {

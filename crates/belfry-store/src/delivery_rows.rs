@@ -42,12 +42,15 @@ pub(crate) struct Delivery {
     /// Of a dead letter: the step that failed last, and its channel.
     pub(crate) dead: Option<(u32, Channel)>,
     pub(crate) ended_at: Option<i64>,
+    /// Leases that ran out since it was last decided about.
+    pub(crate) lapsed: u32,
 }
 
 /// What [`read`] reads, of a table named `d`.
 pub(crate) const COLUMNS: &str = "d.delivery_key, d.user_key, d.seq, d.alert_key, d.state, d.step, d.last_failed, \
      d.stop_at, d.wait_ms, d.until_level, d.due_at, d.claim_at, d.lease_token, d.deferred, d.suppressed, d.generation, \
-     d.open_legs, d.reason, d.dead_step, d.dead_channel, d.ended_at, d.of_all";
+     d.open_legs, d.reason, d.dead_step, d.dead_channel, d.ended_at, d.of_all, \
+     d.lapsed";
 
 /// Reads [`COLUMNS`].
 pub(crate) fn read(row: &Row<'_>) -> Sql<Delivery> {
@@ -77,6 +80,7 @@ pub(crate) fn read(row: &Row<'_>) -> Sql<Delivery> {
         dead: row.get::<_, Option<u32>>(18)?.zip(dead_channel.map(codes::channel)),
         ended_at: row.get(20)?,
         of_all: row.get(21)?,
+        lapsed: row.get(22)?,
     })
 }
 
@@ -97,12 +101,14 @@ impl Delivery {
     pub(crate) fn release(&mut self) {
         self.claim_at = Some(self.due_at);
         self.token = None;
+        self.lapsed = 0;
     }
 
     /// Nobody is to claim it.
     pub(crate) fn unclaim(&mut self) {
         self.claim_at = None;
         self.token = None;
+        self.lapsed = 0;
     }
 
     /// It has reached its end.
@@ -160,8 +166,8 @@ pub(crate) fn save(txn: &mut Txn<'_>, before: &Delivery, after: &Delivery) -> Sq
         .prepare_cached(
             "UPDATE deliveries SET state = ?2, step = ?3, last_failed = ?4, stop_at = ?5, wait_ms = ?6, \
              until_level = ?7, due_at = ?8, claim_at = ?9, lease_token = ?10, deferred = ?11, suppressed = ?12, \
-             generation = ?13, open_legs = ?14, reason = ?15, dead_step = ?16, dead_channel = ?17, ended_at = ?18 \
-             WHERE delivery_key = ?1",
+             generation = ?13, open_legs = ?14, reason = ?15, dead_step = ?16, dead_channel = ?17, ended_at = ?18, \
+             lapsed = ?19 WHERE delivery_key = ?1",
         )?
         .execute(params![
             after.key,
@@ -182,6 +188,7 @@ pub(crate) fn save(txn: &mut Txn<'_>, before: &Delivery, after: &Delivery) -> Sq
             after.dead.map(|dead| dead.0),
             after.dead.map(|dead| codes::channel_code(dead.1)),
             after.ended_at,
+            after.lapsed,
         ])?;
     count(txn, Some(before), Some(after));
     crate::webhook_events::delivery_saved(txn, before, after)
@@ -241,6 +248,11 @@ pub(crate) fn load(conn: &Connection, shared: &Shared) -> Sql<HashSet<i64>> {
         .query_map([], |row| row.get(0))?
         .collect()
 }
+
+/// Leases of one thing that may run out one after the other: whoever takes it is struck down by it.
+pub(crate) const LAPSES_MAX: u32 = 5;
+/// Why it is given up then.
+pub(crate) const LAPSED: &str = "lease-ran-out";
 
 /// A token that no one else has.
 pub(crate) fn new_token() -> i64 {

@@ -3,7 +3,7 @@
 use crate::cancellation::{end, end_what_is_satisfied, over};
 use crate::deliveries::to_caller;
 use crate::delivery_codes as codes;
-use crate::delivery_rows::{find, lease_end, new_token};
+use crate::delivery_rows::{LAPSED, LAPSES_MAX, find, lease_end, new_token};
 use crate::error::Sql;
 use crate::legs::{COLUMNS, Leg, find_leg, finish, read, save_leg, served_by};
 use crate::txn::Txn;
@@ -92,6 +92,12 @@ fn claim_leg(txn: &mut Txn<'_>, key: i64, now: i64, leased_until: i64) -> Sql<Op
     if before.deadline_at <= now {
         after.reason = Some("its time was over".to_owned());
         finish(txn, &before, after, LegState::Expired, now)?;
+        return Ok(None);
+    }
+    after.lapsed += u32::from(before.token.is_some());
+    if after.lapsed >= LAPSES_MAX {
+        after.reason = Some(LAPSED.to_owned());
+        finish(txn, &before, after, LegState::Failed, now)?;
         return Ok(None);
     }
     let Some(provider) = before.provider else {

@@ -33,11 +33,13 @@ pub(crate) struct Leg {
     pub(crate) provider_id: Option<String>,
     pub(crate) deadline_at: i64,
     pub(crate) ended_at: Option<i64>,
+    /// Leases that ran out since an attempt was last recorded.
+    pub(crate) lapsed: u32,
 }
 
 /// What [`read`] reads, of a table named `l`.
 pub(crate) const COLUMNS: &str = "l.leg_key, l.delivery_key, l.step, l.channel, l.provider, l.state, l.reason, l.tries, l.calls, \
-     l.next_at, l.claim_at, l.lease_token, l.changed, l.provider_id, l.deadline_at, l.ended_at";
+     l.next_at, l.claim_at, l.lease_token, l.changed, l.provider_id, l.deadline_at, l.ended_at, l.lapsed";
 
 /// Reads [`COLUMNS`].
 pub(crate) fn read(row: &Row<'_>) -> Sql<Leg> {
@@ -58,6 +60,7 @@ pub(crate) fn read(row: &Row<'_>) -> Sql<Leg> {
         provider_id: row.get(13)?,
         deadline_at: row.get(14)?,
         ended_at: row.get(15)?,
+        lapsed: row.get(16)?,
     })
 }
 
@@ -68,6 +71,7 @@ impl Leg {
         self.claim_at = Some(next_at);
         self.token = None;
         self.changed = false;
+        self.lapsed = 0;
     }
 }
 
@@ -117,8 +121,8 @@ pub(crate) fn save_leg(txn: &mut Txn<'_>, before: &Leg, after: &Leg) -> Sql<()> 
     txn.conn
         .prepare_cached(
             "UPDATE legs SET delivery_key = ?2, step = ?3, state = ?4, reason = ?5, tries = ?6, calls = ?7, \
-             next_at = ?8, claim_at = ?9, lease_token = ?10, changed = ?11, provider_id = ?12, ended_at = ?13 \
-             WHERE leg_key = ?1",
+             next_at = ?8, claim_at = ?9, lease_token = ?10, changed = ?11, provider_id = ?12, ended_at = ?13, \
+             lapsed = ?14 WHERE leg_key = ?1",
         )?
         .execute(params![
             after.key,
@@ -134,6 +138,7 @@ pub(crate) fn save_leg(txn: &mut Txn<'_>, before: &Leg, after: &Leg) -> Sql<()> 
             after.changed,
             after.provider_id,
             after.ended_at,
+            after.lapsed,
         ])?;
     let pending = |leg: &Leg| i64::from(leg.state == LegState::Pending);
     txn.effects.deliveries.touched = true;

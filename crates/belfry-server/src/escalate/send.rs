@@ -104,8 +104,15 @@ async fn send(services: &Services, outgoing: Outgoing) {
         let then = Then::Fail { reason: "not-configured".to_owned() };
         return record(services, &outgoing, row(services, &outgoing, "not-configured", None, "", then)).await;
     };
-    if !may_begin(services, &outgoing).await {
-        return;
+    match may_begin(services, &outgoing).await {
+        Begin::Now => {}
+        Begin::Never => return,
+        Begin::Later => {
+            // Given back, so that waiting for a free place is not taken for a crash.
+            let then = Then::Hold { next_at: clock::now().unix_ms() };
+            return record(services, &outgoing, row(services, &outgoing, "no free place", None, "", then))
+                .await;
+        }
     }
     let now = clock::now();
     let call = channel.send(&outgoing.notice, &outgoing.address, now.at);
@@ -123,17 +130,25 @@ async fn send(services: &Services, outgoing: Outgoing) {
     }
 }
 
+/// Whether a call begins.
+enum Begin {
+    Now,
+    /// Too little is left of the lease.
+    Later,
+    /// Nobody wants it any more, or another one has it.
+    Never,
+}
+
 /// Looked at in the last moment: the lease is long enough, and nobody has confirmed it meanwhile.
-async fn may_begin(services: &Services, outgoing: &Outgoing) -> bool {
+async fn may_begin(services: &Services, outgoing: &Outgoing) -> Begin {
     loop {
         let now = clock::now();
         if outgoing.leased_until.saturating_duration_since(now.instant) < LEASE_LEFT_MIN {
-            // Whoever claims it next sends it.
-            return false;
+            return Begin::Later;
         }
         match services.store.still_wanted(std::slice::from_ref(&outgoing.leg)).await {
-            Ok(wanted) => return wanted.first().copied().unwrap_or(false),
-            Err(StoreError::Closed) => return false,
+            Ok(wanted) if wanted.first() == Some(&true) => return Begin::Now,
+            Ok(_) | Err(StoreError::Closed) => return Begin::Never,
             Err(_) => tokio::time::sleep(RECORD_AGAIN).await,
         }
     }

@@ -2,7 +2,7 @@
 //! recall, expiry, claims, decisions, calls whose answers come late or never, leases that run out, restarts, replays.
 
 use crate::harness::*;
-use crate::night_model::{Leg, Model, Notification, is_end};
+use crate::night_model::{LAPSES_MAX, Leg, Model, Notification, is_end};
 use crate::nights::*;
 use belfry_protocol::delivery::{DeliveryState, LegState};
 use belfry_protocol::{AlertId, Audience, DoNotDisturb, Level, Seq, StateChange, Stream};
@@ -171,7 +171,9 @@ impl Run {
         let limit = if self.random.u8(..3) == 0 { self.random.u32(1..4) } else { 1_000 };
         let claimable: BTreeSet<usize> = self.model.claimable().into_iter().collect();
         let claimed = self.it.store.claim_deliveries(self.now(), limit, LEASE).await.unwrap();
-        assert!(claimed.len() >= claimable.len().min(limit as usize), "{claimed:?} of {claimable:?}");
+        let doomed = self.end_lapsed(&claimable, &claimed).await;
+        let enough = claimable.len().min(limit as usize).saturating_sub(doomed.len());
+        assert!(claimed.len() >= enough, "{claimed:?} of {claimable:?}");
         let mut left = claimable.clone();
         for one in claimed {
             let at = self.at(one.id);
@@ -186,13 +188,38 @@ impl Run {
                 (one.due_at.0, one.deferred, one.generation),
                 (delivery.due_at, delivery.deferred, delivery.generation)
             );
+            delivery.lapsed += u32::from(delivery.token.is_some());
+            assert!(delivery.lapsed < LAPSES_MAX);
             delivery.token = Some(one.token);
             delivery.claim_at = Some(now + LEASE_MS);
             self.claims.push(one);
         }
         if limit == 1_000 {
-            assert_eq!(left, BTreeSet::new());
+            assert_eq!(left, doomed);
         }
+    }
+
+    /// Those whose lease has run out too often were given up by a claim, as far as its limit went.
+    async fn end_lapsed(
+        &mut self,
+        claimable: &BTreeSet<usize>,
+        claimed: &[ClaimedDelivery],
+    ) -> BTreeSet<usize> {
+        let mut doomed = BTreeSet::new();
+        for at in claimable {
+            let delivery = &self.model.deliveries[at];
+            let lapses = delivery.lapsed + u32::from(delivery.token.is_some());
+            if lapses < LAPSES_MAX || claimed.iter().any(|one| one.id == self.ids[*at]) {
+                continue;
+            }
+            let found = self.it.find_trace(self.ids[*at], self.model.notifications[*at].name).await;
+            if found.is_some_and(|row| row.state == DeliveryState::DeadLettered) {
+                self.model.deliveries.get_mut(at).unwrap().end(DeliveryState::DeadLettered);
+                doomed.insert(*at);
+                self.saw("given up");
+            }
+        }
+        doomed
     }
 
     async fn decide(&mut self) {
@@ -301,6 +328,7 @@ impl Run {
             let delivery = self.model.deliveries.get_mut(at).unwrap();
             (delivery.state, delivery.step, delivery.after) = (DeliveryState::Sending, *step, *after);
             (delivery.claim_at, delivery.token, delivery.deferred) = (None, None, Deferred::No);
+            delivery.lapsed = 0;
             if count == 0 {
                 (delivery.last_failed, delivery.step) = (true, step + 1);
                 delivery.wait_until(now);
@@ -317,6 +345,7 @@ impl Run {
                 claim_at: Some(now + LEASE_MS),
                 changed: false,
                 tries: 0,
+                lapsed: 0,
                 deadline_at,
                 accepted: Vec::new(),
             };
@@ -420,6 +449,7 @@ impl Run {
             Then::Retry { .. } | Then::Hold { .. } => {
                 leg.tries += u32::from(!matches!(then, Then::Hold { .. }));
                 (leg.next_at, leg.claim_at, leg.token, leg.changed) = (next_at, Some(next_at), None, false);
+                leg.lapsed = 0;
             }
         }
         self.model.settle();

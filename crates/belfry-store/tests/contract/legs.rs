@@ -3,7 +3,7 @@
 use crate::harness::*;
 use crate::nights::*;
 use belfry_protocol::delivery::{DeliveryState, LegState};
-use belfry_protocol::{Audience, Level, Provider, StateChange};
+use belfry_protocol::{Audience, Channel, Level, Provider, StateChange};
 use belfry_store::*;
 
 fn lease(leg: &ClaimedLeg) -> LegRef {
@@ -47,6 +47,57 @@ contract! {
         assert_eq!((late, trace.legs[0].state), (vec![true, false], LegState::Failed));
         assert!(!it.record(lease(&again), accepted(), after(LEASE_MS + 3)).await, "an end is an end");
         assert_eq!(it.leg_states(id, "ann").await, [LegState::Failed]);
+    }
+
+    async fn a_leg_whose_lease_runs_out_each_time_is_given_up(it: TestStore) {
+        let id = it.open("ann").await;
+        it.begin(&["phone"], LAST, NOW).await;
+        let mut now = 0;
+        for round in 1..=4 {
+            now += LEASE_MS;
+            assert_eq!(it.claim_legs(after(now)).await.len(), 1, "{round}");
+        }
+        now += LEASE_MS;
+        assert_eq!(it.claim_legs(after(now)).await, [], "whoever takes it is struck down by it");
+        let leg = it.trace(id, "ann").await.legs.remove(0);
+        assert_eq!((leg.state, leg.reason.as_deref()), (LegState::Failed, Some("lease-ran-out")));
+        assert_eq!(it.store.gauges().pending_legs, 0);
+        // The ladder goes on; where nothing is left this is the reason of the dead letter.
+        let claimed = it.claim_one(after(now)).await;
+        assert_eq!((claimed.step, claimed.last_failed), (2, true));
+        it.decide(to_end(&claimed, DeliveryState::DeadLettered, ""), after(now)).await.unwrap();
+        let page = it.store.dead_letters(DeadLetterQuery::default(), None, 10).await.unwrap();
+        assert_eq!((page.rows[0].id, page.rows[0].reason.as_str()), (id, "lease-ran-out"));
+    }
+
+    async fn an_answer_begins_the_count_of_lapses_anew(it: TestStore) {
+        it.open("ann").await;
+        it.begin(&["phone"], LAST, NOW).await;
+        let mut now = 0;
+        for round in 0..3 {
+            let mut last = None;
+            for _ in 0..4 {
+                now += LEASE_MS;
+                last = it.claim_legs(after(now)).await.pop();
+            }
+            let leg = last.unwrap();
+            assert!(it.record(lease(&leg), Then::Hold { next_at: after(now + 1) }, after(now)).await, "{round}");
+            assert_eq!(it.claim_legs(after(now + 1)).await.len(), 1, "a hold is an answer, too");
+        }
+    }
+
+    async fn a_delivery_that_nobody_gets_decided_is_given_up_with_its_step(it: TestStore) {
+        let id = it.open("ann").await;
+        for round in 0..5 {
+            assert_eq!(it.claim(after(round * LEASE_MS)).await.len(), 1, "{round}");
+        }
+        assert_eq!(it.claim(after(5 * LEASE_MS)).await, []);
+        let page = it.store.dead_letters(DeadLetterQuery::default(), None, 10).await.unwrap();
+        let row = &page.rows[0];
+        assert_eq!((row.id, row.step, row.channel, row.reason.as_str()), (id, 1, Channel::Push, "lease-ran-out"));
+        // Replayed it has all its chances again.
+        assert_eq!(it.store.replay(Replay::Ids(vec![row.key]), 10, after(5 * LEASE_MS)).await, Ok((1, false)));
+        assert_eq!(it.claim(after(5 * LEASE_MS)).await.len(), 1);
     }
 
     async fn legs_of_paused_providers_stay_where_they_are(it: TestStore) {

@@ -6,6 +6,9 @@ use belfry_protocol::delivery::{DeliveryState, LegState};
 use belfry_store::{AfterStep, Deferred};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Leases that may run out one after the other.
+pub(crate) const LAPSES_MAX: u32 = 5;
+
 /// received 1, displayed 2, seen 3, read 4, acted 5.
 pub(crate) type LevelCode = u8;
 
@@ -37,6 +40,8 @@ pub(crate) struct Delivery {
     pub(crate) token: Option<i64>,
     pub(crate) deferred: Deferred,
     pub(crate) generation: u32,
+    /// Leases that ran out since it was last decided about.
+    pub(crate) lapsed: u32,
     /// Every end it reached, replays between them.
     pub(crate) ends: Vec<(u32, DeliveryState)>,
 }
@@ -51,6 +56,8 @@ pub(crate) struct Leg {
     pub(crate) claim_at: Option<i64>,
     pub(crate) changed: bool,
     pub(crate) tries: u32,
+    /// Leases that ran out since an answer came.
+    pub(crate) lapsed: u32,
     pub(crate) deadline_at: i64,
     /// When the provider accepted it: the token of the call, and the end of its lease.
     pub(crate) accepted: Vec<(i64, i64)>,
@@ -81,6 +88,7 @@ impl Delivery {
     pub(crate) fn release(&mut self) {
         self.claim_at = Some(self.due_at);
         self.token = None;
+        self.lapsed = 0;
     }
 
     pub(crate) fn end(&mut self, state: DeliveryState) {
@@ -88,6 +96,7 @@ impl Delivery {
         self.state = state;
         self.claim_at = None;
         self.token = None;
+        self.lapsed = 0;
         self.ends.push((self.generation, state));
     }
 }
@@ -183,6 +192,7 @@ impl Model {
             token: None,
             deferred: Deferred::No,
             generation: 0,
+            lapsed: 0,
             ends: Vec::new(),
         };
         self.deliveries.insert(at, delivery);
@@ -272,6 +282,12 @@ impl Model {
             return false;
         }
         let leg = self.legs.get_mut(&key).unwrap();
+        leg.lapsed += u32::from(leg.token.is_some());
+        if leg.lapsed >= LAPSES_MAX {
+            self.finish_leg(key, LegState::Failed);
+            return false;
+        }
+        let leg = self.legs.get_mut(&key).unwrap();
         leg.claim_at = Some(self.now + LEASE_MS);
         leg.changed = false;
         true
@@ -284,6 +300,7 @@ impl Model {
         }
         if leg.changed {
             leg.changed = false;
+            leg.lapsed = 0;
             leg.token = None;
             leg.claim_at = Some(leg.next_at);
             return false;
