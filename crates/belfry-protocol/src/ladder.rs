@@ -75,4 +75,9 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub digest: Option<String>,
+    /// At most so many sendings per person, category and channel within a window, for example `"3 per 1h"`; what is
+    /// more waits and goes out as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub throttle: Option<String>,
 }

@@ -43,6 +43,11 @@ pub fn held_until(settings: &Settings, loudness: Loudness, now: Timestamp) -> Op
     by_hand.max(by_schedule)
 }
 
+/// Whether an alert is one that no limit on how often somebody is disturbed holds back: as with quiet hours.
+pub fn passes(loudness: Loudness) -> bool {
+    loudness.breaks_through || loudness.severity == Severity::Critical
+}
+
 /// What a client is told.
 pub fn state(settings: &Settings, now: Timestamp) -> DoNotDisturbState {
     let by_hand = settings.do_not_disturb.until.filter(|until| *until > now);

@@ -8,6 +8,7 @@ use crate::announcements;
 use crate::delivery_rows::{self, Delivery, active_of, save};
 use crate::error::Sql;
 use crate::legs;
+use crate::memory::Core;
 use crate::state::{ACTED, ARCHIVED, Gone, READ, level_code, level_from};
 use crate::txn::Txn;
 use belfry_protocol::delivery::{DeliveryState, LegState};
@@ -69,12 +70,21 @@ pub(crate) fn outcome(txn: &Txn<'_>, user: &UserId, delivery: &Delivery) -> Sql<
 
 /// An alert for everyone has no notification of its own: what somebody did with it stands in their marks.
 fn outcome_of_all(txn: &Txn<'_>, user: &UserId, delivery: &Delivery) -> Sql<Option<Outcome>> {
+    match txn.core(user)? {
+        Some(core) => outcome_for(txn, (user, &core), delivery),
+        None => Ok(Some(left(Gone::Removed))),
+    }
+}
+
+/// The same for one whose core is at hand.
+pub(crate) fn outcome_for(
+    txn: &Txn<'_>,
+    (user, core): (&UserId, &Core),
+    delivery: &Delivery,
+) -> Sql<Option<Outcome>> {
     if let Some(gone) = announcements::gone(txn.conn, delivery.seq)? {
         return Ok(Some(left(gone)));
     }
-    let Some(core) = txn.core(user)? else {
-        return Ok(Some(left(Gone::Removed)));
-    };
     let mark = core.mark(delivery.seq);
     let received = u8::from(txn.received_of_all(user, delivery.seq)?);
     Ok(answered(delivery, mark.flags, mark.level.max(received)))

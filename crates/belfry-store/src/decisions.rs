@@ -98,7 +98,7 @@ fn decide(txn: &mut Txn<'_>, decision: &Decision, now: i64, leased_until: i64) -
                     Deferred::Digest => {
                         open_digest(txn.conn, one, now)?.map_or(due_at.0, |at| at.min(due_at.0))
                     }
-                    Deferred::No | Deferred::QuietHours => due_at.0,
+                    Deferred::No | Deferred::QuietHours | Deferred::Throttle => due_at.0,
                 };
                 one.step = *step;
                 one.last_failed = *last_failed;

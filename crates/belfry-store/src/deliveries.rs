@@ -85,20 +85,28 @@ fn open_one(txn: &mut Txn<'_>, new: &NewDelivery, now: i64) -> Sql<bool> {
     // From here on its notification stands in its place until it is deleted together with the delivery.
     settle_user(txn, &new.user)?;
     let user_key = txn.held(&new.user).core.key;
-    insert(txn, new, (user_key, false), now)
+    let delivery = delivery_of(new, (user_key, false));
+    match cancellation::outcome(txn, &new.user, &delivery)? {
+        None => insert(txn, new, delivery, now),
+        Some(_) => Ok(false),
+    }
 }
 
 /// Opens the delivery of an alert for everyone. Its person is only looked at: a walk past everybody leaves memory to
 /// those who are there.
 pub(crate) fn open_of_all(txn: &mut Txn<'_>, new: &NewDelivery, now: i64) -> Sql<bool> {
-    match txn.core(&new.user)? {
-        Some(core) if core.all_from < new.seq.0 => insert(txn, new, (core.key, true), now),
-        _ => Ok(false),
+    let Some(core) = txn.core(&new.user)?.filter(|core| core.all_from < new.seq.0) else {
+        return Ok(false);
+    };
+    let delivery = delivery_of(new, (core.key, true));
+    match cancellation::outcome_for(txn, (&new.user, &core), &delivery)? {
+        None => insert(txn, new, delivery, now),
+        Some(_) => Ok(false),
     }
 }
 
-fn insert(txn: &mut Txn<'_>, new: &NewDelivery, (user_key, of_all): (i64, bool), now: i64) -> Sql<bool> {
-    let mut delivery = Delivery {
+fn delivery_of(new: &NewDelivery, (user_key, of_all): (i64, bool)) -> Delivery {
+    Delivery {
         key: 0,
         user_key,
         seq: new.seq.0,
@@ -120,10 +128,13 @@ fn insert(txn: &mut Txn<'_>, new: &NewDelivery, (user_key, of_all): (i64, bool),
         dead: None,
         ended_at: None,
         lapsed: 0,
-    };
-    let needless = cancellation::outcome(txn, &new.user, &delivery)?.is_some()
-        || cancellation::over(txn.conn, &delivery, now)?.is_some();
-    if needless || find_of(txn.conn, delivery.alert_key, user_key)?.is_some() {
+    }
+}
+
+/// Writes it, unless its alert is over or it has one.
+fn insert(txn: &mut Txn<'_>, new: &NewDelivery, mut delivery: Delivery, now: i64) -> Sql<bool> {
+    let needless = cancellation::over(txn.conn, &delivery, now)?.is_some();
+    if needless || find_of(txn.conn, delivery.alert_key, delivery.user_key)?.is_some() {
         return Ok(false);
     }
     let inherited = inherited(txn.conn, &delivery)?;
@@ -138,9 +149,9 @@ fn insert(txn: &mut Txn<'_>, new: &NewDelivery, (user_key, of_all): (i64, bool),
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
-            user_key,
+            delivery.user_key,
             delivery.seq as i64,
-            of_all,
+            delivery.of_all,
             delivery.alert_key,
             codes::delivery_code(delivery.state),
             delivery.step,

@@ -26,7 +26,7 @@ const LEG_STATES: [LegState; 6] = [
     LegState::Expired,
 ];
 const CHANNELS: [Channel; 4] = [Channel::Live, Channel::Push, Channel::Email, Channel::Webhook];
-const DEFERRED: [Deferred; 3] = [Deferred::No, Deferred::QuietHours, Deferred::Digest];
+const DEFERRED: [Deferred; 4] = [Deferred::No, Deferred::QuietHours, Deferred::Digest, Deferred::Throttle];
 
 fn code_of<T: PartialEq>(all: &[T], one: &T) -> u8 {
     all.iter().position(|each| each == one).map_or(0, |at| at as u8)

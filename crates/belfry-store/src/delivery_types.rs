@@ -124,6 +124,21 @@ pub enum Deferred {
     QuietHours,
     /// It is gathered with others.
     Digest,
+    /// Enough went out lately.
+    Throttle,
+}
+
+/// One step that went out to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sending {
+    /// To whom.
+    pub user: UserId,
+    /// About what; of many alerts, the first one's.
+    pub category: String,
+    /// By which way.
+    pub channel: Channel,
+    /// When it began.
+    pub at: UnixMs,
 }
 
 /// A delivery in the hands of one dispatcher, until its lease ends.

@@ -167,6 +167,9 @@ pub(crate) fn begin(
         }
         let token = new_token();
         let key = insert(txn, deliveries[0].key, new, (now, Some((leased_until, token))))?;
+        txn.conn
+            .prepare_cached("UPDATE legs SET user_key = ?2 WHERE leg_key = ?1")?
+            .execute(params![key, deliveries[0].user_key])?;
         for member in &deliveries[1..] {
             txn.conn
                 .prepare_cached("INSERT INTO leg_members (leg_key, delivery_key, step) VALUES (?1, ?2, ?3)")?

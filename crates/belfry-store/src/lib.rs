@@ -42,6 +42,7 @@ mod recovery;
 mod retention;
 mod revoked_keys;
 mod schema;
+mod sendings;
 mod settle;
 mod shared;
 mod signing_keys;

@@ -2,10 +2,12 @@
 
 use crate::arm::read_ladder;
 use crate::clock::{self, Now};
+use crate::escalate::bundle::{Planned, bundle, counted, goes_as_one};
 use crate::escalate::compose::{self, House, Told};
 use crate::escalate::for_everyone;
-use crate::escalate::policy::{self, COLLAPSE_ABOVE, Due, Next, Obstacle, Waiting};
+use crate::escalate::policy::{self, Due, Next, Obstacle, Waiting};
 use crate::escalate::send::{self, Outgoing};
+use crate::escalate::throttle::Sendings;
 use crate::kinds::{Kinds, Ladder, LadderStep};
 use crate::services::Services;
 use belfry_channels::Address;
@@ -15,7 +17,7 @@ use belfry_store::{
     AfterStep, ClaimedDelivery, ClaimedLeg, Decision, Deferred, DeviceRow, LegRef, Member, NewLeg, Recipient,
     StoreError, UnixMs, Verdict,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,13 +182,6 @@ fn address(
     }
 }
 
-/// A delivery with what the policy said.
-struct Planned {
-    delivery: ClaimedDelivery,
-    ladder: Arc<Ladder>,
-    decision: policy::Decision,
-}
-
 async fn decide(
     services: &Arc<Services>,
     deliveries: Vec<ClaimedDelivery>,
@@ -198,9 +193,18 @@ async fn decide(
     }
     let kinds = services.kinds.snapshot();
     let house = house(services, &kinds);
-    let mut ladders = HashMap::new();
-    let planned: Vec<Planned> =
-        deliveries.into_iter().map(|one| plan(services, &kinds, one, people, &mut ladders, now)).collect();
+    let mut ladders: Ladders = HashMap::new();
+    for one in &deliveries {
+        if !ladders.contains_key(&one.ladder) {
+            ladders.insert(one.ladder.clone(), Arc::new(read_ladder(&one.ladder).unwrap_or_default()));
+        }
+    }
+    let mut sendings = sendings(services, &deliveries, &ladders, now).await?;
+    let mut planned = Vec::with_capacity(deliveries.len());
+    for one in deliveries {
+        let ladder = ladders.get(&one.ladder).cloned().unwrap_or_default();
+        planned.push(plan(services, &kinds, one, (people, ladder), &mut sendings, now));
+    }
     let bundles = bundle(planned);
     let mut decisions = Vec::with_capacity(bundles.len());
     let mut outgoing = Vec::with_capacity(bundles.len());
@@ -233,35 +237,66 @@ fn plan(
     services: &Services,
     kinds: &Kinds,
     delivery: ClaimedDelivery,
-    people: &People,
-    ladders: &mut HashMap<Box<str>, Arc<Ladder>>,
+    (people, ladder): (&People, Arc<Ladder>),
+    sendings: &mut Sendings,
     now: Now,
 ) -> Planned {
-    let ladder = match ladders.get(&delivery.ladder) {
-        Some(ladder) => Arc::clone(ladder),
-        None => {
-            let ladder = Arc::new(read_ladder(&delivery.ladder).unwrap_or_default());
-            ladders.insert(delivery.ladder.clone(), Arc::clone(&ladder));
-            ladder
-        }
-    };
     let to = people.get(&delivery.user);
     let mutable = kinds.find(&delivery.content.kind).ok().flatten().is_none_or(|kind| kind.mutable);
     let obstacle = |channel| obstacle(services, &delivery, to, channel, mutable);
+    let as_one = goes_as_one(delivery.deferred);
+    let passes = crate::quiet::passes(crate::wire::loudness(&delivery.content));
+    let throttled_until = |step: &LadderStep| {
+        let throttle = step.throttle.filter(|_| !passes)?;
+        sendings.held_until(&counted(&delivery, step.channel), throttle, as_one, now.at)
+    };
     let decision = policy::next_step(
         &Due {
             ladder: &ladder,
             step: delivery.step,
             last_failed: delivery.last_failed,
             suppressed: delivery.suppressed,
-            gathered: delivery.deferred == Deferred::Digest,
+            gathered: as_one,
             expires_at: delivery.content.expires_at.map(clock::timestamp),
             held_until: to.and_then(|to| held_until(services, &delivery, to, now)),
+            throttled_until: &throttled_until,
             obstacle: &obstacle,
         },
         now.at,
     );
+    if let Next::Send { step } = decision.next
+        && let Some(step) = ladder.steps().get(step as usize)
+    {
+        sendings.goes(counted(&delivery, step.channel), as_one, now.at);
+    }
     Planned { delivery, ladder, decision }
+}
+
+type Ladders = HashMap<Box<str>, Arc<Ladder>>;
+
+/// What went out lately to those who have a throttled ladder.
+async fn sendings(
+    services: &Services,
+    deliveries: &[ClaimedDelivery],
+    ladders: &Ladders,
+    now: Now,
+) -> Result<Sendings, StoreError> {
+    let window = |one: &ClaimedDelivery| {
+        let steps = ladders.get(&one.ladder)?.steps().iter();
+        steps.filter_map(|step| step.throttle).map(|throttle| throttle.window).max()
+    };
+    let Some(longest) = deliveries.iter().filter_map(window).max() else { return Ok(Sendings::default()) };
+    let mut users: Vec<UserId> =
+        deliveries.iter().filter(|one| window(one).is_some()).map(|one| one.user.clone()).collect();
+    users.sort_unstable();
+    users.dedup();
+    let longest = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
+    let after = UnixMs(now.unix_ms().0.saturating_sub(longest));
+    let mut found = Sendings::default();
+    for one in services.store.sendings(users, after).await? {
+        found.note((one.user, one.category, one.channel), clock::timestamp(one.at));
+    }
+    Ok(found)
 }
 
 fn held_until(
@@ -315,44 +350,6 @@ fn pushable<'a>(services: &'a Services, to: &'a Recipient) -> impl Iterator<Item
         .filter(|(_, address)| services.ways.has(address.provider()))
 }
 
-/// Deliveries that go out together: a digest of one category, or what a night held back. Everything else is alone.
-fn bundle(planned: Vec<Planned>) -> Vec<Vec<Planned>> {
-    let mut alone = Vec::new();
-    let mut digests: BTreeMap<(UserId, String, u32), Vec<Planned>> = BTreeMap::new();
-    let mut mornings: BTreeMap<UserId, Vec<Planned>> = BTreeMap::new();
-    for one in planned {
-        let Next::Send { step } = one.decision.next else {
-            alone.push(vec![one]);
-            continue;
-        };
-        let channel = one.ladder.steps().get(step as usize).map(|step| step.channel);
-        match one.delivery.deferred {
-            Deferred::Digest => {
-                let key = (one.delivery.user.clone(), one.delivery.content.category.clone(), step);
-                digests.entry(key).or_default().push(one);
-            }
-            Deferred::QuietHours if channel == Some(Channel::Push) => {
-                mornings.entry(one.delivery.user.clone()).or_default().push(one);
-            }
-            _ => alone.push(vec![one]),
-        }
-    }
-    for mut morning in mornings.into_values() {
-        // Two streams have no common numbers; the ids are in the order of publishing.
-        morning.sort_unstable_by_key(|one| one.delivery.id);
-        if morning.len() > COLLAPSE_ABOVE {
-            alone.push(morning);
-        } else {
-            alone.extend(morning.into_iter().map(|one| vec![one]));
-        }
-    }
-    for mut digest in digests.into_values() {
-        digest.sort_unstable_by_key(|one| one.delivery.id);
-        alone.push(digest);
-    }
-    alone
-}
-
 /// What the store is told, and what is sent once it agrees.
 fn carry_out(
     services: &Services,
@@ -369,16 +366,17 @@ fn carry_out(
         Next::Send { step } => begin(services, house, bundle, *step, people, now),
         Next::Wait { step, until, why } => {
             let (deferred, reason) = match why {
-                Waiting::QuietHours => (Deferred::QuietHours, "quiet hours"),
-                Waiting::Digest => (Deferred::Digest, "gathered for a digest"),
-                Waiting::Live => (Deferred::No, "the live step has its time"),
+                Waiting::QuietHours => (Deferred::QuietHours, "quiet hours".to_owned()),
+                Waiting::Digest => (Deferred::Digest, "gathered for a digest".to_owned()),
+                Waiting::Live => (Deferred::No, "the live step has its time".to_owned()),
+                Waiting::Throttle => (Deferred::Throttle, throttled(first, *step)),
             };
             let verdict = Verdict::Defer {
                 step: *step,
                 last_failed: first.decision.last_failed,
                 due_at: UnixMs(until.as_millisecond()),
                 deferred,
-                reason: reason.to_owned(),
+                reason,
             };
             (verdict, Vec::new())
         }
@@ -389,6 +387,15 @@ fn carry_out(
         }
     };
     (Decision { key: delivery.key, token: delivery.token, with, notes, verdict }, outgoing)
+}
+
+/// Why it waits, for the trace.
+fn throttled(one: &Planned, step: u32) -> String {
+    let throttle = one.ladder.steps().get(step as usize).and_then(|step| step.throttle);
+    match throttle {
+        Some(throttle) => format!("throttled: at most {throttle}"),
+        None => "throttled".to_owned(),
+    }
 }
 
 /// One that goes out with the first of its bundle, and then its own way.

@@ -37,12 +37,14 @@ pub struct Due<'a> {
     pub last_failed: bool,
     /// A step before it was suppressed by the person's preferences.
     pub suppressed: bool,
-    /// It has waited for its digest.
+    /// It has waited for its digest, or with others for room.
     pub gathered: bool,
     /// When it stops to matter.
     pub expires_at: Option<Timestamp>,
     /// Do-not-disturb and quiet hours hold push and e-mail back until then.
     pub held_until: Option<Timestamp>,
+    /// Enough went out by this step's channel lately: it waits until then.
+    pub throttled_until: &'a dyn Fn(&LadderStep) -> Option<Timestamp>,
     /// What stands in the way of a channel for this person; `None`: nothing.
     pub obstacle: &'a dyn Fn(Channel) -> Option<Obstacle>,
 }
@@ -129,6 +131,8 @@ pub enum Waiting {
     Digest,
     /// A live step further down has its time.
     Live,
+    /// Enough went out lately.
+    Throttle,
 }
 
 /// What happens next.
@@ -184,7 +188,10 @@ fn send_or_wait(due: &Due<'_>, number: u32, step: &LadderStep, now: Timestamp) -
         Some(until) if !due.gathered => {
             Next::Wait { step: number, until: before_expiry(until), why: Waiting::Digest }
         }
-        _ => Next::Send { step: number },
+        _ => match (due.throttled_until)(step) {
+            Some(until) => Next::Wait { step: number, until: before_expiry(until), why: Waiting::Throttle },
+            None => Next::Send { step: number },
+        },
     }
 }
 

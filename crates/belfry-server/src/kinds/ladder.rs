@@ -1,6 +1,7 @@
 //! The ordered ways out of a kind: read, checked, printed as a timeline. The night watch acts on them.
 
 use super::fault::{Complaint, Gravity};
+use super::throttle::Throttle;
 use crate::duration;
 use belfry_protocol::alert::LADDER_STEPS_MAX;
 use belfry_protocol::ladder::OnlyIf;
@@ -26,6 +27,8 @@ pub struct LadderStep {
     pub only_if: Option<OnlyIf>,
     /// Gather what falls due within this window into one sending.
     pub digest: Option<Duration>,
+    /// How often it may disturb somebody.
+    pub throttle: Option<Throttle>,
 }
 
 /// The checked steps, 1 to [`LADDER_STEPS_MAX`].
@@ -37,8 +40,14 @@ pub struct Ladder {
 impl Default for Ladder {
     /// Live for five seconds unless displayed, then push, then e-mail if the push failed.
     fn default() -> Self {
-        let step =
-            |channel| LadderStep { channel, wait: Duration::ZERO, until: None, only_if: None, digest: None };
+        let step = |channel| LadderStep {
+            channel,
+            wait: Duration::ZERO,
+            until: None,
+            only_if: None,
+            digest: None,
+            throttle: None,
+        };
         Self {
             steps: vec![
                 LadderStep {
@@ -68,6 +77,7 @@ impl Ladder {
             until: step.until,
             only_if: step.only_if,
             digest: step.digest.and_then(text),
+            throttle: step.throttle.map(|throttle| throttle.to_string()),
         };
         self.steps.iter().map(one).collect()
     }
@@ -114,7 +124,7 @@ impl Ladder {
                 None => format!("0 s {}", word(step.channel)),
                 Some(_) => format!("+{} {}", spaced(at), word(step.channel)),
             };
-            for part in [condition, ending(step)] {
+            for part in [condition, holding(step)] {
                 if !part.is_empty() {
                     line.push(' ');
                     line.push_str(&part);
@@ -203,12 +213,16 @@ pub(super) fn check(steps: &[Step]) -> (Option<Ladder>, Vec<LadderFault>) {
             };
             let wait = read("wait", &step.wait);
             let digest = read("digest", &step.digest);
+            let throttle = step.throttle.as_deref().map(Throttle::parse);
+            let throttle =
+                throttle.and_then(|throttle| throttle.map_err(|bad| complain("throttle", bad)).ok());
             LadderStep {
                 channel: step.channel,
                 wait: wait.unwrap_or_default(),
                 until: step.until,
                 only_if: step.only_if,
                 digest,
+                throttle,
             }
         })
         .collect();
@@ -277,6 +291,15 @@ fn check_step(step: &LadderStep, before: Option<&LadderStep>, last: bool) -> Vec
         found
             .push(("digest", Complaint::error("a window of 0s gathers nothing", "Write for example \"1h\"")));
     }
+    if step.throttle.is_some() && !matches!(step.channel, Channel::Push | Channel::Email) {
+        found.push((
+            "throttle",
+            Complaint::error(
+                format!("a {} step disturbs nobody, so there is nothing to throttle", word(step.channel)),
+                "Remove `throttle`, or put it on a \"push\" or \"email\" step",
+            ),
+        ));
+    }
     match (before, step.only_if) {
         (None, Some(OnlyIf::Failed)) => found.push((
             "only_if",
@@ -313,10 +336,12 @@ fn check_step(step: &LadderStep, before: Option<&LadderStep>, last: bool) -> Vec
     found
 }
 
-/// What ends the ladder at this step, for the timeline.
-fn ending(step: &LadderStep) -> String {
-    let digest = step.digest.map(|window| format!("(gathered for {})", spaced(window)));
-    digest.unwrap_or_default()
+/// What is held together or held back at this step, for the timeline.
+fn holding(step: &LadderStep) -> String {
+    let digest = step.digest.map(|window| format!("gathered for {}", spaced(window)));
+    let throttle = step.throttle.map(|one| format!("at most {} in {}", one.count, spaced(one.window)));
+    let parts: Vec<String> = digest.into_iter().chain(throttle).collect();
+    if parts.is_empty() { String::new() } else { format!("({})", parts.join(", ")) }
 }
 
 /// Cuts `problem; remedy` of an error's text in two.
@@ -356,7 +381,7 @@ mod tests {
     use super::*;
 
     fn step(channel: Channel) -> Step {
-        Step { channel, wait: None, until: None, only_if: None, digest: None }
+        Step { channel, wait: None, until: None, only_if: None, digest: None, throttle: None }
     }
 
     fn waiting(channel: Channel, wait: &str, until: Level) -> Step {
@@ -524,6 +549,41 @@ mod tests {
             &[gathering(Channel::Email, "0s")],
             Gravity::Error,
             "Some(0) digest: a window of 0s gathers nothing. Write for example \"1h\".",
+        );
+    }
+
+    fn throttled(channel: Channel, throttle: &str) -> Step {
+        Step { throttle: Some(throttle.to_owned()), ..step(channel) }
+    }
+
+    #[test]
+    fn a_throttle_says_how_many_per_how_long() {
+        for good in ["3 per 1h", "1000 per 30d", " 1  per  90s"] {
+            assert_eq!(complaints(&[throttled(Channel::Push, good)]), [], "{good}");
+        }
+        let mut mail = throttled(Channel::Email, "3 per 1h");
+        mail.digest = Some("10m".to_owned());
+        let ladder = Ladder::from_publish(&[mail]).expect("is sound");
+        assert_eq!(ladder.timeline(), ["0 s email (gathered for 10 m, at most 3 in 1 h)"]);
+        assert_eq!(ladder.to_protocol()[0].throttle.as_deref(), Some("3 per 1h"));
+        for (bad, complaint) in [
+            ("3", "`3` does not say how many per how long. Write for example \"3 per 1h\"."),
+            ("3/1h", "`3/1h` does not say how many per how long. Write for example \"3 per 1h\"."),
+            ("0 per 1h", "`0` is no number from 1 to 1000. Write for example \"3 per 1h\"."),
+            ("1001 per 1h", "`1001` is no number from 1 to 1000. Write for example \"3 per 1h\"."),
+            ("3 per 0s", "a window of 0s limits nothing. Write for example \"3 per 1h\"."),
+            ("3 per 31d", "31d is too long. A window is at most \"30d\"."),
+        ] {
+            only_complaint(
+                &[throttled(Channel::Push, bad)],
+                Gravity::Error,
+                &format!("Some(0) throttle: {complaint}"),
+            );
+        }
+        only_complaint(
+            &[throttled(Channel::Live, "3 per 1h")],
+            Gravity::Error,
+            "Some(0) throttle: a live step disturbs nobody, so there is nothing to throttle. Remove `throttle`, or put it on a \"push\" or \"email\" step.",
         );
     }
 

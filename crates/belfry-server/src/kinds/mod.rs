@@ -22,6 +22,7 @@ mod set;
 mod template;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod typescript;
 
 pub use fault::{Gravity, KindFault, nearest};
@@ -32,4 +33,5 @@ pub use reload::{KindsHandle, Reloaded, watch};
 pub use schema::{DATA_FAULTS_MAX, Schema, object_fault};
 pub use set::{Kinds, KindsOptions, NameError};
 pub use template::{AlertFacts, TemplateFault, UserFacts};
+pub use throttle::Throttle;
 pub use typescript::typescript;

@@ -331,7 +331,7 @@ fn read_ladder(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Ladde
             table.value,
             &table.field,
             table.at.clone(),
-            &["channel", "wait", "until", "only_if", "digest"],
+            &["channel", "wait", "until", "only_if", "digest", "throttle"],
         );
         if step.value("channel").is_none() {
             let complaint = Complaint::error(
@@ -345,14 +345,15 @@ fn read_ladder(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Ladde
         let only_if = step.choice(reader, "only_if", &[("failed", OnlyIf::Failed)]);
         let wait = step.text(reader, "wait").map(|found| found.value);
         let digest = step.text(reader, "digest").map(|found| found.value);
+        let throttle = step.text(reader, "throttle").map(|found| found.value);
         let place = |key: &str| step.value(key).map(|value| value.span());
         places.push(StepPlace {
             path: table.field,
             at: table.at.clone(),
-            fields: ["wait", "until", "only_if", "digest"].map(|key| (key, place(key))),
+            fields: ["wait", "until", "only_if", "digest", "throttle"].map(|key| (key, place(key))),
         });
         if let Some(channel) = channel {
-            steps.push(Step { channel, wait, until, only_if, digest });
+            steps.push(Step { channel, wait, until, only_if, digest, throttle });
         }
     }
     // A step that could not be read would shift the rules of its neighbours.
@@ -377,7 +378,7 @@ fn read_ladder(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Ladde
 struct StepPlace {
     path: String,
     at: Range<usize>,
-    fields: [(&'static str, Option<Range<usize>>); 4],
+    fields: [(&'static str, Option<Range<usize>>); 5],
 }
 
 impl StepPlace {

@@ -83,6 +83,38 @@ contract! {
         assert_eq!(lease_ends.len(), 5, "the leases are over");
     }
 
+    async fn what_went_out_lately_is_read_from_the_legs(it: TestStore) {
+        let since = |at: i64| it.store.sendings(vec![user("ann"), user("bob"), user("nobody")], after(at));
+        assert_eq!(since(-1).await, Ok(vec![]));
+        it.open("ann").await;
+        it.begin(&["phone", "tablet"], UNTIL_SEEN, after(1)).await;
+        it.publish(Audience::User(user("bob")), Content { category: "orders".to_owned(), ..content() }).await;
+        let other = it.all_items("bob").await[0].id;
+        it.store.open_deliveries(vec![delivery("bob", Seq(1), other, NOW)], None, NOW).await.unwrap();
+        let of_bob = it.begin(&["phone"], LAST, after(2)).await;
+        let sent = |name: &str, category: &str, at: i64| Sending {
+            user: user(name),
+            category: category.to_owned(),
+            channel: Channel::Push,
+            at: after(at),
+        };
+        let both = vec![sent("ann", "deals", 1), sent("bob", "orders", 2)];
+        assert_eq!(since(0).await, Ok(both.clone()), "two phones are one sending");
+        assert_eq!(since(1).await, Ok(both[1..].to_vec()), "after that moment");
+        // What was refused has disturbed nobody; what was only skipped neither.
+        it.record(of_bob[0], failed("REFUSED"), after(3)).await;
+        let claimed = it.claim_one(after(3)).await;
+        let notes = vec![note(2, LegState::Suppressed, "unwanted")];
+        let skip = Decision { notes, ..to_end(&claimed, DeliveryState::Suppressed, "unwanted") };
+        it.decide(skip, after(3)).await.unwrap();
+        assert_eq!(since(0).await, Ok(both[..1].to_vec()));
+        let legs = it.claim_legs(after(LEASE_MS + 1)).await;
+        let phone = LegRef { key: legs[0].key, token: legs[0].token };
+        assert!(it.record(phone, accepted(), after(LEASE_MS + 1)).await);
+        let it = it.as_after_a_crash().await;
+        assert_eq!(it.store.sendings(vec![user("ann")], after(0)).await, Ok(both[..1].to_vec()));
+    }
+
     async fn only_the_holder_of_the_lease_decides(it: TestStore) {
         let id = it.open("ann").await;
         let first = it.claim_one(NOW).await;

@@ -13,3 +13,4 @@ mod providers;
 mod quiet;
 mod replay;
 mod secrets;
+mod throttle;

@@ -59,6 +59,7 @@ fn sent(settings: &Settings, severity: Severity, published: Timestamp) -> Vec<(C
             gathered: false,
             expires_at: None,
             held_until: held_until(settings, loudness, now),
+            throttled_until: &|_| None,
             obstacle: &|_| None,
         };
         match next_step(&due, now).next {

@@ -52,6 +52,7 @@ fn decide_on(
         gathered: false,
         expires_at: None,
         held_until: None,
+        throttled_until: &|_| None,
         obstacle,
     };
     change(&mut due);
@@ -130,6 +131,31 @@ fn a_digest_waits_for_its_window_once() {
         Next::Wait { step: 1, until: one, why: Waiting::Digest }
     );
     assert_eq!(decide_on(&hourly, |due| due.gathered = true, &free).next, Next::Send { step: 1 });
+}
+
+#[test]
+fn what_is_throttled_waits_and_comes_after_quiet_hours_and_digest() {
+    let hourly = ladder("ladder = [{ channel = \"email\", digest = \"1h\", throttle = \"3 per 1d\" }]");
+    fn full(step: &LadderStep) -> Option<Timestamp> {
+        step.throttle.map(|_| noon() + Duration::from_secs(7_200))
+    }
+    let room = noon() + Duration::from_secs(7_200);
+    let wait = |until, why| Next::Wait { step: 0, until, why };
+    let decide = |change: &dyn Fn(&mut Due<'_>)| {
+        let throttled = |due: &mut Due<'_>| {
+            (due.step, due.throttled_until) = (0, &full);
+            change(due);
+        };
+        decide_on(&hourly, throttled, &free).next
+    };
+    let hour = noon() + Duration::from_secs(3_600);
+    assert_eq!(decide(&|_| {}), wait(hour, Waiting::Digest));
+    assert_eq!(decide(&|due| due.gathered = true), wait(room, Waiting::Throttle));
+    assert_eq!(
+        decide(&|due| (due.gathered, due.expires_at) = (true, Some(hour))),
+        wait(hour, Waiting::Throttle)
+    );
+    assert_eq!(decide(&|due| due.held_until = Some(hour)), wait(hour, Waiting::QuietHours));
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn an_unknown_key_is_named_with_its_nearest() {
             "k.toml:4: `templates.en.text`: there is no such key. Remove it; known are title, body, html, \
              html_file.",
             "k.toml:7: `ladder[0].while`: there is no such key. Remove it; known are channel, wait, until, only_if, \
-             digest.",
+             digest, throttle.",
         ],
     );
 }
