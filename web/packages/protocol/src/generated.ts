@@ -1149,6 +1149,8 @@ export type Step = {
   only_if?: OnlyIf,
   /** Gather what falls due within this window into one sending, for example `"1h"`. */
   digest?: string,
+  /** At most so many sendings per person, category and channel within a window, for example `"3 per 1h"`; what is more waits and goes out as one. */
+  throttle?: string,
 };
 
 /** Which of the two numbered streams a position counts in. */
