@@ -37,8 +37,9 @@ export class BelfryAnnouncement extends BelfryElement {
     this.show(region);
     let shown: AnyAlert | undefined;
     this.follow(() => {
+      const now = Date.now();
       const alert = list.items.get().find(({ state, expiresAt }) => {
-        const over = expiresAt !== null && Date.parse(expiresAt) <= Date.now();
+        const over = expiresAt && Date.parse(expiresAt) <= now;
         return !state.read && !state.archived && !over;
       });
       if (alert === shown) return;
@@ -57,8 +58,7 @@ export class BelfryAnnouncement extends BelfryElement {
   #draw(client: Client, alert: AnyAlert): HTMLElement {
     const { title, link } = alert;
     const severity = severityOf(alert);
-    const click = (event: MouseEvent): void =>
-      open(event, this, client, { alert, url: link }, () => client.open(alert));
+    const click = (event: MouseEvent): void => quietly(open(event, this, client, alert));
     // Read is read on every device; in the inbox it can still be found.
     const dismiss = (): void => quietly(client.markRead(alert));
     const part = { part: 'title', dir: 'auto' };

@@ -25,7 +25,6 @@ const styles = `
 [part=panel]:focus-visible{outline:0}
 :popover-open{display:flex}
 @supports (position-area:block-end){@media (min-width:520px){[part=panel]{position-anchor:--belfry-bell;position-area:self-block-end span-self-inline-start;position-try:most-block-size flip-block;inset:auto;margin-block:8px;block-size:auto;max-block-size:min(640px,100% - 16px)}}}
-belfry-inbox{flex:1;border:0;border-radius:0}
 [part=settings]{padding:4px 16px;border-block-start:1px solid var(--_line)}`;
 
 /** The bell. */
@@ -115,14 +114,11 @@ export class BelfryBell extends BelfryElement {
     const n = client.unread.get();
     const { active, until } = client.doNotDisturb.get();
     const time = active && untilWords(until, Date.now(), locale);
-    const quiet = [
-      active && this.say('doNotDisturb'),
-      time && this.say('until', { time }).toLocaleLowerCase(locale),
-    ].filter(Boolean);
-    const words = [this.say('notifications'), n > 0 && this.say('unread', { n }), ...quiet].filter(Boolean);
+    const quiet =
+      active && list(this.say('doNotDisturb'), time && this.say('until', { time }).toLocaleLowerCase(locale));
     set(this.#button, {
-      'aria-label': words.join(', '),
-      title: active && quiet.join(', '),
+      'aria-label': list(this.say('notifications'), n > 0 && this.say('unread', { n }), quiet),
+      title: quiet,
       // Nobody is signed in: there is nothing to say.
       hidden: client.user.get() === null && client.connection.get().state === 'idle',
     });
@@ -154,6 +150,10 @@ export class BelfryBell extends BelfryElement {
         : []),
     );
   }
+}
+
+function list(...words: readonly (string | false)[]): string {
+  return words.filter(Boolean).join(', ');
 }
 
 /** Without a connection the panel stays empty, and the next try loads it. */

@@ -56,69 +56,57 @@ span{white-space:nowrap}
 [part=reason]{overflow:hidden;text-overflow:ellipsis;opacity:.75}
 [part=retry]{flex:none;padding:2px 4px;font-weight:500;text-decoration:underline;text-underline-offset:3px}`;
 
-type Part = 'all' | 'text' | 'reason' | 'retry';
-
 /** The connection, where a person can see it. */
 export class BelfryConnection extends BelfryElement {
   static override readonly tag: string = 'belfry-connection';
-  #face: Face = 'none';
-  #newest = 0;
-  #waiting: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     super(connectionWords, styles);
   }
 
   protected override start(client: Client): void {
-    this.#face = 'none';
     const text = h('span', { part: 'text' });
     const reason = h('span', { part: 'reason' });
     const retry = h('button', { part: 'retry', click: () => client.retryNow() }, this.say('tryNow'));
     const status = h('span', {}, text, ' ', reason);
-    const all = h('span', {}, dot(null), status, retry);
+    const all = h('span', {}, h('span', { part: 'dot' }), status, retry);
     this.show(all);
+    // A new node begins its animation anew. It ends by itself: what moves for ever beside a text keeps people from reading.
+    const pulse = (times: number): void =>
+      all.firstElementChild?.replaceWith(h('span', { part: 'dot', 'data-pulses': times }));
+
+    let face: Face = 'none';
+    let waiting: ReturnType<typeof setTimeout> | undefined;
+    const see = (connection: Connection): void => {
+      const now = Date.now();
+      const before = face;
+      face = faceOf(connection, before, now);
+      clearTimeout(waiting);
+      if (connection.state === 'retrying' && face !== 'reconnecting')
+        waiting = setTimeout(see, connection.since + PATIENCE_MS - now, { ...connection, since: 0 });
+      set(all, { class: face, part: `connection ${face}`, hidden: face === 'none' });
+      text.className = face === 'connecting' ? 'sr' : '';
+      const words = face === 'none' ? '' : this.say(face);
+      // The same words again would be said again.
+      if (text.textContent !== words) text.textContent = words;
+      retry.hidden = face !== 'offline';
+      reason.textContent = retry.hidden ? '' : this.say(reasonOf(connection));
+      if (face === 'live' && before !== face) pulse(3);
+    };
+    this.follow(() => see(client.connection.get()), client.connection);
+
+    let newest = 0;
+    this.follow(() => {
+      const before = newest;
+      newest = Math.max(1, ...client.alerts.get().map(({ createdAt }) => Date.parse(createdAt)));
+      if (before > 0 && newest > before && face === 'live') pulse(1);
+    }, client.alerts);
+
     // What happens while a page opens is not worth saying; from then on, what takes long enough to be shown is.
     const settled = setTimeout(() => set(status, { role: 'status' }), PATIENCE_MS);
     this.until(() => {
       clearTimeout(settled);
-      clearTimeout(this.#waiting);
+      clearTimeout(waiting);
     });
-    this.follow(() => this.#see(client.connection.get(), { all, text, reason, retry }), client.connection);
-    this.follow(() => {
-      const newest = Math.max(0, ...client.alerts.get().map(({ createdAt }) => Date.parse(createdAt)));
-      if (this.#newest > 0 && newest > this.#newest && this.#face === 'live') this.#pulse(1);
-      this.#newest = Math.max(1, newest);
-    }, client.alerts);
   }
-
-  #see(connection: Connection, nodes: { readonly [part in Part]: HTMLElement }): void {
-    clearTimeout(this.#waiting);
-    const now = Date.now();
-    const before = this.#face;
-    const face = faceOf(connection, before, now);
-    if (connection.state === 'retrying' && face !== 'reconnecting') {
-      const rest = connection.since + PATIENCE_MS - now;
-      this.#waiting = setTimeout(() => this.#see({ ...connection, since: 0 }, nodes), rest);
-    }
-    this.#face = face;
-    const { all, text, reason, retry } = nodes;
-    const offline = face === 'offline';
-    set(all, { class: face, part: `connection ${face}`, hidden: face === 'none' });
-    text.className = face === 'connecting' ? 'sr' : '';
-    const words = face === 'none' ? '' : this.say(face);
-    // The same words again would be said again.
-    if (text.textContent !== words) text.textContent = words;
-    reason.textContent = offline ? this.say(reasonOf(connection)) : '';
-    retry.hidden = !offline;
-    if (face === 'live' && before !== 'live') this.#pulse(3);
-  }
-
-  /** A new node begins its animation anew. It ends by itself: what moves for ever beside a text keeps people from reading. */
-  #pulse(times: number): void {
-    this.root.querySelector('[part=dot]')?.replaceWith(dot(times));
-  }
-}
-
-function dot(pulses: number | null): HTMLElement {
-  return h('span', { part: 'dot', 'data-pulses': pulses });
 }

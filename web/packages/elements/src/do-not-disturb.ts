@@ -13,10 +13,9 @@ const HOUR_MS = 3_600_000;
 
 const styles = `
 [part=choices]{display:flex;flex-wrap:wrap;gap:4px}
-[part=choice]{min-block-size:26px;padding:0 9px;border-radius:7px;font-size:.86em;font-weight:500;color:var(--_soft);box-shadow:inset 0 0 0 1px var(--_line)}
-[part=choice]:hover{color:var(--_text);background:var(--_sunk)}
-[part=until]{color:var(--_soft);font-size:.93em}
-@media (forced-colors:active){[part=choice]{border:1px solid}}`;
+[part=choice]{font-size:.86em}
+[part=choice]:not(:hover){color:var(--_soft)}
+[part=until]{color:var(--_soft);font-size:.93em}`;
 
 /** The switch for do-not-disturb. */
 export class BelfryDoNotDisturb extends BelfryElement {
@@ -37,7 +36,11 @@ export class BelfryDoNotDisturb extends BelfryElement {
   #draw(client: Client): void {
     const { active, until } = client.doNotDisturb.get();
     const choose = (until: () => Date | 'on' | 'off', ...label: Child[]): HTMLElement =>
-      h('button', { part: 'choice', click: () => quietly(client.setDoNotDisturb({ until: until() })) }, ...label);
+      h(
+        'button',
+        { part: 'choice', class: 'action', click: () => quietly(client.setDoNotDisturb({ until: until() })) },
+        ...label,
+      );
     const time = untilWords(until, Date.now(), this.locale);
     const choices = active
       ? [choose(() => 'off', this.say('turnOff'))]

@@ -30,14 +30,13 @@ input[type=checkbox]{inline-size:18px;block-size:18px;accent-color:var(--_accent
 [part=heading]{margin-block:20px 8px;font-size:1em;font-weight:600}
 [part=window]{display:flex;flex-wrap:wrap;align-items:center;gap:8px;padding-block:8px;border:0;border-block-end:1px solid var(--_line)}
 [part=days]{display:flex;gap:2px;margin-inline-end:auto}
-[part=day]{display:grid;place-items:center;min-inline-size:30px;block-size:28px;border-radius:7px;font-size:.86em;color:var(--_soft);box-shadow:inset 0 0 0 1px var(--_line)}
-[part=day][aria-pressed=true]{background:var(--_accent);color:var(--_on-accent);box-shadow:none}
+[part=day]{display:grid;place-items:center;min-inline-size:30px;block-size:28px;border-radius:7px;font-size:.86em;color:var(--_soft);border:1px solid var(--_line)}
+[part=day][aria-pressed=true]{background:var(--_accent);color:var(--_on-accent)}
 label{display:inline-flex;align-items:center;gap:6px;font-size:.93em;color:var(--_soft)}
 input[type=time]{font:inherit;color:var(--_text);min-block-size:30px;padding:0 6px;border:1px solid var(--_line);border-radius:7px;background:var(--_surface)}
-[part=add]{min-block-size:30px;margin-block-start:8px;padding:0 12px;border-radius:7px;font-weight:500;box-shadow:inset 0 0 0 1px var(--_line)}
-[part=add]:hover{background:var(--_sunk);color:var(--_text)}
+[part=add]{margin-block-start:8px}
 [part=note]{color:var(--_critical);font-size:.93em}
-@media (forced-colors:active){[part=day][aria-pressed=true]{outline:2px solid Highlight}[part=add],[part=day]{border:1px solid}}`;
+@media (forced-colors:active){[part=day][aria-pressed=true]{outline:2px solid Highlight}}`;
 
 /** The preferences. `categories="deals security"` names those to show beside the ones that were chosen before. */
 export class BelfryPreferences extends BelfryElement {
@@ -118,7 +117,7 @@ export class BelfryPreferences extends BelfryElement {
     );
     const add = h(
       'button',
-      { part: 'add', 'data-key': 'add', click: () => put([...schedule, NIGHT]) },
+      { part: 'add', class: 'action', 'data-key': 'add', click: () => put([...schedule, NIGHT]) },
       this.say('add'),
     );
     return [...rows, add];

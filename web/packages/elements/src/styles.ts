@@ -33,6 +33,8 @@ a{color:inherit;text-decoration:none}
 [data-severity=critical]{--_tone:var(--_critical)}
 .tool{display:grid;place-items:center;inline-size:28px;block-size:28px;border-radius:7px;color:var(--_faint)}
 .tool:hover{background:var(--_line);color:var(--_text)}
+.action{padding:3px 10px;border:1px solid var(--_line);border-radius:7px;font-size:.93em;font-weight:500;background:var(--_surface);color:var(--_text)}
+.action:hover{background:var(--_sunk)}
 @media (prefers-reduced-motion:reduce){*,::after{animation:none!important;transition:none!important}}`;
 
 /** An alert's mark, words and buttons: alike in toast and inbox. */
@@ -45,9 +47,7 @@ export const alertStyles: string = `
 [part=title]:focus-visible{outline:0}
 [part=title]:focus-visible::after{outline:2px solid var(--_accent);outline-offset:-2px}
 [part=body]{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:var(--_lines,2);overflow:hidden;font-size:.93em}
-[part=actions]{position:relative;display:flex;flex-wrap:wrap;gap:6px;margin-block-start:8px}
-.action{padding:3px 10px;border:1px solid var(--_line);border-radius:7px;font-size:.93em;font-weight:500;background:var(--_surface);color:var(--_text)}
-.action:hover{background:var(--_sunk)}`;
+[part=actions]{position:relative;display:flex;flex-wrap:wrap;gap:6px;margin-block-start:8px}`;
 
 /** One sheet for all elements that share its text. */
 const sheets = new Map<string, CSSStyleSheet>();

@@ -99,16 +99,8 @@ export class BelfryInbox extends BelfryElement {
     this.#choose(this.#unreadOnly);
   }
 
-  #open(event: MouseEvent, alert: AnyAlert): void {
-    if (this.#client) open(event, this, this.#client, { alert, url: alert.link }, () => this.#client?.open(alert));
-  }
-
-  #act(event: MouseEvent, alert: AnyAlert, action: Action): void {
-    const client = this.#client;
-    if (!client) return;
-    open(event, this, client, { alert, url: action.link ?? null }, () =>
-      this.#save(client.markActed(alert.id, action.id)),
-    );
+  #open(event: MouseEvent, alert: AnyAlert, action?: Action): void {
+    if (this.#client) this.#save(open(event, this, this.#client, alert, action));
   }
 
   #toggleRead(alert: AnyAlert): void {
@@ -134,7 +126,7 @@ export class BelfryInbox extends BelfryElement {
   #older(): void {
     const busy = (is: boolean): void => set(this.#more, { 'aria-disabled': is && 'true', 'aria-busy': is && 'true' });
     busy(true);
-    quietly((this.#list?.loadMore() ?? done).finally(() => busy(false)));
+    quietly(this.#list?.loadMore().finally(() => busy(false)));
   }
 
   /** Everything up to the newest row that is loaded; what comes meanwhile stays unread. */
@@ -143,8 +135,8 @@ export class BelfryInbox extends BelfryElement {
     if (newest && this.#client?.unread.get() && !this.#frozen) this.#save(this.#client.markRead({ upTo: newest }));
   }
 
-  #save(change: Promise<void>): void {
-    change.catch(() => this.#say(this.say('notSaved')));
+  #save(change: Promise<void> | undefined): void {
+    change?.catch(() => this.#say(this.say('notSaved')));
   }
 
   /** Says what was done; a way back stays while somebody is at it. */
@@ -282,8 +274,7 @@ export class BelfryInbox extends BelfryElement {
       locale: this.locale,
       frozen: this.#frozen,
       say: (name) => this.say(name),
-      open: (event, alert) => this.#open(event, alert),
-      act: (event, alert, action) => this.#act(event, alert, action),
+      open: (event, alert, action) => this.#open(event, alert, action),
       toggleRead: (alert) => this.#toggleRead(alert),
       archive: (alert) => this.#archive(alert),
     };
@@ -310,8 +301,8 @@ export class BelfryInbox extends BelfryElement {
 
   #stateOf(status: 'loading' | 'ready' | 'error', empty: boolean): Node[] {
     if (status === 'error') {
-      const retry = h('button', { part: 'retry', click: () => quietly(this.#list?.refresh() ?? done) });
-      retry.textContent = this.say('tryAgain');
+      const again = (): void => quietly(this.#list?.refresh());
+      const retry = h('button', { part: 'retry', click: again }, this.say('tryAgain'));
       return [h('div', { part: 'error', role: 'alert' }, icon(marks.warning), h('b', {}, this.say('failed')), retry)];
     }
     if (!empty) return [];
@@ -344,5 +335,3 @@ export class BelfryInbox extends BelfryElement {
       ?.focus();
   }
 }
-
-const done = Promise.resolve();

@@ -14,8 +14,7 @@ export interface RowHost {
   /** Nothing can be changed now; this is why. */
   readonly frozen: string | null;
   say(name: Word): string;
-  open(event: MouseEvent, alert: AnyAlert): void;
-  act(event: MouseEvent, alert: AnyAlert, action: Action): void;
+  open(event: MouseEvent, alert: AnyAlert, action?: Action): void;
   toggleRead(alert: AnyAlert): void;
   archive(alert: AnyAlert): void;
 }
@@ -27,7 +26,7 @@ export function row(alert: AnyAlert, host: RowHost): HTMLLIElement {
   const said = [severity !== 'info' && host.say(severity), !read && host.say('unreadMark')].filter(Boolean).join(', ');
   const open = (event: MouseEvent): void => host.open(event, alert);
   const act = (event: MouseEvent, action: Action): void =>
-    host.frozen ? event.preventDefault() : host.act(event, alert, action);
+    host.frozen ? event.preventDefault() : host.open(event, alert, action);
   return h(
     'li',
     {

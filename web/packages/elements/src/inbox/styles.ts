@@ -1,9 +1,11 @@
 /** How the inbox looks. */
 export const inboxStyles: string = `
 :host{display:flex;flex-direction:column;min-block-size:0;background:var(--_surface);color:var(--_text);border:1px solid var(--_line);border-radius:var(--_radius);overflow:hidden;container-type:inline-size}
+:host([part=inbox]){flex:1;border:0;border-radius:0}
 [part=head]{display:flex;flex-wrap:wrap;align-items:center;gap:6px 8px;min-block-size:48px;padding:8px;padding-inline-start:16px;border-block-end:1px solid var(--_line)}
 [aria-disabled=true]{opacity:.45;cursor:default}
 [part=heading]{font-size:1em;font-weight:600}
+[part=count],[part=subject]{outline:1px solid #0000}
 [part=count]{padding:0 7px;border-radius:99px;font-size:.86em;font-weight:600;font-variant-numeric:tabular-nums;color:var(--_accent);background:color-mix(in srgb,var(--_accent) 12%,transparent)}
 [part=filters]{display:flex;gap:2px;margin-inline-start:auto;padding:2px;border-radius:8px;background:var(--_sunk)}
 [part~=filter]{min-block-size:24px;padding:0 9px;border-radius:6px;font-size:.86em;color:var(--_soft)}
@@ -44,4 +46,4 @@ li+li::before{content:'';position:absolute;inset-block-start:0;inset-inline:56px
 [part=skeleton] i:first-child{grid-row:span 2;block-size:28px;border-radius:8px}
 [part=skeleton] i:last-child{inline-size:55%}
 @keyframes breathe{to{opacity:.45}}
-@media (forced-colors:active){[part~=filter][aria-pressed=true]{outline:1px solid Highlight}[part~=unread] [part=when]::after{forced-color-adjust:none;background:Highlight}[part=subject],[part=count]{border:1px solid}}`;
+@media (forced-colors:active){[part~=filter][aria-pressed=true]{outline:1px solid Highlight}[part~=unread] [part=when]::after{forced-color-adjust:none;background:Highlight}}`;

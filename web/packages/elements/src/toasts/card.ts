@@ -34,8 +34,9 @@ export function card(content: Content, { custom, say, follow, dismiss }: CardHos
     dismiss(event);
   };
   return h(
-    'section',
-    { part: `toast ${severity}`, 'data-severity': severity, 'aria-label': title, keydown },
+    'div',
+    // No landmark: there may be many, and of one name.
+    { role: 'group', part: `toast ${severity}`, 'data-severity': severity, 'aria-label': title, keydown },
     mark(content),
     h('div', { part: 'content' }, ...(custom ? [custom] : words())),
     h('button', { part: 'close', class: 'tool', 'aria-label': say('dismiss'), click: dismiss }, icon(close)),

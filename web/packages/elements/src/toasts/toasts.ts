@@ -186,11 +186,10 @@ export class BelfryToasts extends BelfryElement {
   #follow(event: MouseEvent, toast: Toast, action?: Action): void {
     const { client } = this;
     const { alert } = toast;
-    const act = (): void => {
-      if (alert && action) quietly(client?.markActed(alert.id, action.id));
-      else for (const presentation of toast.shown) presentation.opened();
+    const go = (): void => {
+      for (const presentation of toast.shown) presentation.opened();
     };
-    if (alert && client) open(event, this, client, { alert, url: (action ?? alert).link ?? null }, act);
+    if (alert && client) quietly(open(event, this, client, alert, action, go));
     else emit(this, 'belfry-inbox', null);
     this.#dismiss(toast, 'user', event.detail === 0);
   }
