@@ -146,6 +146,9 @@ mod tests {
     fn events_are_named_as_in_json() {
         assert_eq!(event("dead_lettered"), Ok(WebhookEvent::DeadLettered));
         let refused = event("eaten").unwrap_err();
-        assert_eq!(refused, "use some of accepted, received, seen, read, sent, failed, suppressed, expired, dead_lettered");
+        assert_eq!(
+            refused,
+            "use some of accepted, received, seen, read, sent, failed, suppressed, expired, dead_lettered"
+        );
     }
 }
