@@ -4,7 +4,7 @@
  */
 
 /** One tab's place among the tabs of its name. */
-export interface Seat {
+interface Seat {
   /** Another one at every entrance, so that what concerns an earlier life of this tab is not taken for this one. */
   me: string;
   at: 'out' | 'asleep' | 'queued' | 'leading';
