@@ -16,7 +16,8 @@ const styles = `
 section{display:grid;grid-template-columns:auto minmax(0,1fr) auto;align-items:center;gap:10px;padding:8px max(12px,env(safe-area-inset-right)) 8px max(16px,env(safe-area-inset-left));background:color-mix(in srgb,var(--_tone) 10%,var(--_surface));color:var(--_text);border-block-end:1px solid color-mix(in srgb,var(--_tone) 24%,transparent)}
 section>.icon{color:var(--_tone)}
 [part=words]{overflow-wrap:anywhere}
-[part=title]{font-weight:600;margin-inline-end:.5em}
+[part=title]{font-weight:600}
+[part=body]{margin-inline:.5em}
 a{text-decoration:underline;text-underline-offset:3px}`;
 
 /** The banner for `system-message`, or for the kinds of the attribute `kinds`. */

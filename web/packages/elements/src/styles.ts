@@ -37,11 +37,11 @@ a{color:inherit;text-decoration:none}
 .action:hover{background:var(--_sunk)}
 @media (prefers-reduced-motion:reduce){*,::after{animation:none!important;transition:none!important}}`;
 
-/** An alert's mark, words and buttons: alike in toast and inbox. */
+/** An alert's mark, words and buttons: alike in toast and inbox. Chromium knows `match-parent` by its old name only. */
 export const alertStyles: string = `
 [part=mark]{display:grid;place-items:center;inline-size:28px;block-size:28px;border-radius:8px;color:var(--_tone);background:color-mix(in srgb,var(--_tone) 12%,transparent)}
 [part=mark] img{inline-size:100%;block-size:100%;object-fit:cover;border-radius:inherit}
-[part=title],[part=body]{overflow-wrap:anywhere;text-align:match-parent}
+[part=title],[part=body]{overflow-wrap:anywhere;text-align:-webkit-match-parent;text-align:match-parent}
 [part=title]{display:block}
 [part=title]::after{content:'';position:absolute;inset:0;border-radius:inherit}
 [part=title]:focus-visible{outline:0}
