@@ -266,6 +266,11 @@ export class Chromium implements Browser {
     };
   }
 
+  /** The service worker that runs. */
+  async worker(): Promise<PlaywrightWorker> {
+    return until('a worker runs', () => this.#context.serviceWorkers()[0]);
+  }
+
   /** Ids of all its processes, the main one first. */
   async processes(): Promise<number[]> {
     const pids = [this.pid];

@@ -157,7 +157,7 @@ test('A13 chromium: a push for an alert that a visible tab has shown shows nothi
   // No push service of Google's answers here: what it would hand over is handed over by the debugging protocol.
   await tab.evaluate(async () => {
     const registration = await navigator.serviceWorker.register('/sdk/sw.js', { scope: '/sdk/' });
-    while (!registration.active) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (registration.active?.state !== 'activated') await new Promise((resolve) => setTimeout(resolve, 10));
     const opening = indexedDB.open('belfry-push', 1);
     await new Promise<void>((resolve) => {
       opening.onupgradeneeded = () => opening.result.createObjectStore('belfry-push');
@@ -169,11 +169,20 @@ test('A13 chromium: a push for an alert that a visible tab has shown shows nothi
       transaction.oncomplete = resolve;
     });
   });
-  const shown = () =>
-    tab.evaluate(async () => {
-      const registration = await navigator.serviceWorker.getRegistration('/sdk/');
-      return (await registration?.getNotifications())?.map(({ title, tag }) => [title, tag]) ?? [];
-    });
+  // Asked too early, Chromium forgets a notification that is still on its way to the screen: so it is not asked.
+  const worker = await browser.worker();
+  await worker.evaluate(() => {
+    const { registration } = globalThis as unknown as { registration: ServiceWorkerRegistration };
+    const show = registration.showNotification.bind(registration);
+    const shown: [string, string | undefined][] = [];
+    Object.assign(globalThis, { shown });
+    registration.showNotification = async (title, options) => {
+      await show(title, options);
+      shown.push([title, options?.tag]);
+    };
+  });
+  const shown = (): Promise<[string, string | undefined][]> =>
+    worker.evaluate(() => (globalThis as unknown as { shown: [string, string | undefined][] }).shown);
   const deliver = await browser.pushes(tab, set.wire.url);
   const payload = (alert: string, user = 'ann') => ({
     web_push: 8030,
