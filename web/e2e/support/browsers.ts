@@ -12,6 +12,7 @@ import {
   type Page as ChromiumPage,
   chromium,
   type Browser as PlaywrightBrowser,
+  type Worker as PlaywrightWorker,
 } from 'playwright-core';
 import puppeteer, { type Page as FirefoxPage, type Browser as PuppeteerBrowser } from 'puppeteer-core';
 import { DEADLINE_MS, until } from './wait.js';
