@@ -284,6 +284,14 @@ impl Handle {
         waiting.lagging = false;
     }
 
+    /// Hints were lost on their way: the session reads the store.
+    fn missed_hints(&self) {
+        self.forget_hints();
+        self.waiting().lagging = true;
+        self.lagged.fetch_add(1, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
     /// Waits until something was left.
     pub async fn signalled(&self) {
         self.wake.notified().await;
@@ -380,6 +388,8 @@ pub struct Hub {
     users: AtomicU32,
     evicted: AtomicU64,
     draining: AtomicBool,
+    /// What carries hints is away.
+    deaf: AtomicBool,
     ponged: Mutex<HashMap<UserId, Heads>>,
 }
 
@@ -402,6 +412,7 @@ impl Hub {
             users: AtomicU32::new(0),
             evicted: AtomicU64::new(0),
             draining: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
             ponged: Mutex::default(),
         }
     }
@@ -470,8 +481,10 @@ impl Hub {
     pub fn signal(&self, user: &UserId, signal: &Signal) -> u32 {
         let shard = self.shard(user);
         let Some(sessions) = shard.users.get(user) else { return 0 };
-        for handle in &sessions.open {
-            handle.signal(signal.clone());
+        if !self.loses(signal) {
+            for handle in &sessions.open {
+                handle.signal(signal.clone());
+            }
         }
         sessions.open.len() as u32
     }
@@ -493,7 +506,10 @@ impl Hub {
                 shard.users.values().flat_map(|sessions| sessions.open.iter().cloned()).collect()
             };
             for (nth, handle) in handles.iter().enumerate() {
-                handle.signal(signal(handle));
+                let signal = signal(handle);
+                if !self.loses(&signal) {
+                    handle.signal(signal);
+                }
                 count += 1;
                 if nth % BROADCAST_STRIDE == BROADCAST_STRIDE - 1 {
                     tokio::task::yield_now().await;
@@ -501,6 +517,24 @@ impl Hub {
             }
         }
         count
+    }
+
+    fn loses(&self, signal: &Signal) -> bool {
+        self.deaf.load(Ordering::Relaxed) && signal.is_hint()
+    }
+
+    /// What carries hints is away: until it is back they reach nobody, and nothing else changes. Orders still do.
+    pub fn hints_are_away(&self) {
+        self.deaf.store(true, Ordering::Relaxed);
+    }
+
+    /// It is back: every session reads the store, so whatever was lost meanwhile arrives now.
+    pub fn hints_are_back(&self) {
+        self.deaf.store(false, Ordering::Relaxed);
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.users.values().flat_map(|sessions| &sessions.open).for_each(|handle| handle.missed_hints());
+        }
     }
 
     /// Open sessions of a user.

@@ -64,6 +64,35 @@ async fn reloading_the_page_rings_no_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_blink_of_what_carries_hints_rings_no_phone() {
+    let house = House::with(|config| config.live.linger = Duration::from_millis(1)).await;
+    house.settle("ann", 1).await;
+    let mut page = house.socket("ann").await;
+    let hub = &house.services().hub;
+    let ladder = json!([{"channel": "live", "wait": "3s", "until": "displayed"}, {"channel": "push"}]);
+    hub.hints_are_away();
+    let answer = house.publish(&alert("ann", "In the blink", &ladder)).await.expect(202).json();
+    page.assert_silent().await;
+    hub.hints_are_back();
+    assert_eq!(caught_up(&mut page).await, ["In the blink"]);
+    let id = answer["id"].as_str().expect("a 202 has an id");
+    displayed(&house, id).await;
+    house.at_rest().await;
+    assert_eq!(house.push.titles(), [""; 0], "who is connected is not away because nothing reached them");
+    page.assert_silent().await;
+
+    hub.hints_are_away();
+    publish(&house, "In a long silence").await;
+    house.at_rest().await;
+    assert_eq!(
+        house.push.titles(),
+        ["In a long silence"],
+        "what nobody confirmed goes out: the test can fail"
+    );
+    hub.hints_are_back();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_closed_the_page_and_stays_away_gets_the_push_after_the_linger() {
     let linger = Duration::from_millis(1_200);
     let house = House::with(|config| config.live.linger = linger).await;
