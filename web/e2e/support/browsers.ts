@@ -381,7 +381,7 @@ export class Firefox implements Browser {
     // The window is there a moment before its texts.
     return this.inside(`[...Services.wm.getEnumerator('alert:alert')]
       .map(({ document }) => ['alertTitleLabel', 'alertTextLabel'].map((id) => document.getElementById(id)))
-      .filter(([title]) => title)
+      .filter(([title]) => title?.getAttribute('value') || title?.textContent)
       .map((labels) => labels.map((label) => label?.getAttribute('value') ?? label?.textContent).join(': '))`);
   }
 

@@ -57,12 +57,7 @@ describe('firefox', () => {
 
     const id = await set.belfry.publish('ann', { title: 'Oat milk', body: '1.49', link: '/blank?deal=7' });
 
-    const [shown] = await until('the notification', async () => {
-      const found = await browser.notifications();
-      return found.length > 0 && found;
-    });
-    expect(shown).toContain('Oat milk');
-    expect(shown).toContain('1.49');
+    await becomes('the notification', () => browser.notifications(), ['Oat milk: 1.49']);
     expect(service.taken.map(({ urgency, ttl }) => [urgency, Number(ttl) > 0])).toEqual([['normal', true]]);
     await becomes('the receipt', async () => (await set.belfry.trace(id)).level, 'displayed');
 
