@@ -1,53 +1,41 @@
 /** The way to the part that presents: loaded once somebody does, or wants its switch or badge. A bell alone never needs it. */
 
 import type { Attention } from './attention/attention.js';
-import { writable } from './readable.js';
-import type { Unsubscribe } from './types.js';
+import { createLater } from './later.js';
+import type { Writable } from './readable.js';
 
-type Present = Parameters<Attention['onPresent']>[0];
+export interface Attending extends Omit<Attention, 'sound'> {
+  /** Somebody needs it. */
+  want(): void;
+}
 
-/** `load` makes it; `wanted`: it is needed from the start. */
+/** `load` makes it; `wanted`: it is needed from the start; `sound` follows its switch. */
 export function createAttending(
   load: () => Promise<Attention>,
   wanted: boolean,
-  enabled: boolean,
+  sound: Writable<ReturnType<Attention['sound']['get']>>,
   report: (error: unknown) => void,
-): Attention {
-  const sound = writable({ enabled, blocked: true }, report);
-  let loaded: Attention | undefined;
-  /** What it has to hear once it is here; `null`: nobody wants it yet. */
-  let waiting: ((attention: Attention) => void)[] | null = null;
+): Attending {
+  let asked = false;
   let started = false;
-
-  const tell = (run: (attention: Attention) => void) => {
-    if (loaded) run(loaded);
-    else waiting?.push(run);
-  };
+  const part = createLater(async () => {
+    const attention = await load();
+    attention.sound.subscribe(sound.set);
+    sound.set(attention.sound.get());
+    if (started) attention.start();
+    return attention;
+  });
   const want = () => {
-    if (waiting) return;
-    waiting = [];
-    load()
-      .then((attention) => {
-        loaded = attention;
-        attention.sound.subscribe(sound.set);
-        sound.set(attention.sound.get());
-        if (started) attention.start();
-        for (const run of waiting ?? []) run(attention);
-      })
-      .catch((error: unknown) => {
-        waiting = null;
-        report(error);
-      });
+    asked = true;
+    part.load().catch(report);
+  };
+  /** Nobody is told of what nobody wants. */
+  const tell = (run: (attention: Attention) => void) => {
+    if (asked) part.when(run);
   };
 
   return {
-    sound: {
-      get: sound.get,
-      subscribe(listener) {
-        want();
-        return sound.subscribe(listener);
-      },
-    },
+    want,
     setSound(on) {
       want();
       tell((attention) => attention.setSound(on));
@@ -55,26 +43,18 @@ export function createAttending(
     arrived: (alerts, how) => tell((attention) => attention.arrived(alerts, how)),
     changed: (id, alert) => tell((attention) => attention.changed(id, alert)),
     doNotDisturbChanged: () => tell((attention) => attention.doNotDisturbChanged()),
-    onPresent(present: Present): Unsubscribe {
-      let stop: Unsubscribe | undefined;
-      let gone = false;
+    onPresent(present) {
       want();
-      tell((attention) => {
-        if (!gone) stop = attention.onPresent(present);
-      });
-      return () => {
-        gone = true;
-        stop?.();
-      };
+      return part.add((attention) => attention.onPresent(present));
     },
     start() {
       started = true;
       if (wanted) want();
-      loaded?.start();
+      part.now?.start();
     },
     stop() {
       started = false;
-      loaded?.stop();
+      part.now?.stop();
     },
   };
 }

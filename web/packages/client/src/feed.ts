@@ -8,11 +8,10 @@ import type { Events } from './events.js';
 import { failure } from './failure.js';
 import { ask, createInbox, type Inbox, type Outcome, place, put, receive, startAt, takeAcks } from './inbox.js';
 import { createList, type ListState, type LiveList } from './list.js';
-import { emitter, type Writable, writable } from './readable.js';
+import { emitter } from './readable.js';
 import type { Call } from './rest.js';
-import type { AnyAlert, ClientOptions, Clock, DoNotDisturb, Filter } from './types.js';
-
-const quietNever: DoNotDisturb = { active: false, until: null, schedule: [], timeZone: null };
+import type { AnyAlert, Clock, Filter } from './types.js';
+import type { ListValues, Values } from './values.js';
 
 /** Receipts of what comes in a row go out together. */
 const ACK_AFTER_MS = 100;
@@ -25,7 +24,7 @@ export interface FeedHost {
   readonly clock: Clock;
   readonly call: Call;
   readonly events: () => Events;
-  readonly attention: () => Attention;
+  readonly attention: () => Pick<Attention, 'arrived' | 'changed' | 'doNotDisturbChanged'>;
   report(error: unknown): void;
   /** This tab's connection is the one that counts. */
   leads(): boolean;
@@ -46,9 +45,6 @@ export interface FeedState {
 }
 
 export interface Feed {
-  readonly unread: Writable<number>;
-  readonly doNotDisturb: Writable<DoNotDisturb>;
-  readonly alerts: LiveList;
   inbox(): Inbox;
   apply(message: ServerMessage): void;
   /** This tab's connection is older than its lead: what is missing has yet to be asked for. */
@@ -57,8 +53,10 @@ export interface Feed {
   start(head?: Place): Promise<void>;
   startAt(at: Place, unread: number): void;
   changed(ids: Iterable<AlertId>): void;
-  list(filter?: Filter): LiveList;
+  list(filter: Filter, values: ListValues): LiveList;
   loadMore(n?: number): Promise<{ done: boolean }>;
+  /** Where it stands. */
+  cursor(): string | null;
   cursorAt(alert: AnyAlert): string;
   state(): FeedState;
   /** Goes on where another one stood; `false`: this one is as far. */
@@ -68,10 +66,10 @@ export interface Feed {
   clear(): void;
 }
 
-export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOptions): Feed {
+/** `keep`: how many rows the default list has at most, once nobody pages in it. */
+export function createFeed(host: FeedHost, values: Values, keep = 200): Feed {
   const { clock, call, report } = host;
-  const unread = writable(initial?.unread ?? 0, report);
-  const doNotDisturb = writable(quietNever, report);
+  const { unread, doNotDisturb } = values;
   const settled = emitter<[]>(report);
   const lists = new Set<LiveList>();
   const timers = new Map<() => void, unknown>();
@@ -92,12 +90,11 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
     clock.clearTimeout(timers.get(run));
     timers.delete(run);
   };
-  const open = (filter: Filter = {}): LiveList => {
-    const list = createList(filter, {
+  const open = (filter: Filter, shown: ListValues): LiveList => {
+    const list = createList(filter, shown, {
       row: (id) => inbox.rows.get(id),
       page,
       ready: host.ready,
-      report,
       closed(closed) {
         lists.delete(closed);
         sweep();
@@ -236,12 +233,9 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
   const rest = () => {
     for (const run of [...timers.keys()]) cancel(run);
   };
-  const alerts = open();
+  const alerts = open({}, values.alerts);
 
   return {
-    unread,
-    doNotDisturb,
-    alerts,
     inbox: () => inbox,
     apply,
     resume,
@@ -251,9 +245,9 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
       unread.set(count);
     },
     changed,
-    list(filter) {
-      const list = open(filter);
-      const known = Object.keys(filter ?? {}).length === 0 && alerts.state(Infinity);
+    list(filter, shown) {
+      const list = open(filter, shown);
+      const known = Object.keys(filter).length === 0 && alerts.state(Infinity);
       list.seed(known || undefined);
       return list;
     },
@@ -262,6 +256,7 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
       shownRows = Math.max(keep, alerts.items.get().length);
       return done;
     },
+    cursor: () => inbox.at && cursorText(inbox.at),
     /** The position of a row in both streams: nothing that stands above it in the list is at or below. */
     cursorAt(alert) {
       const at = inbox.at ?? { epoch: '', user: 0, all: 0 };
@@ -291,8 +286,6 @@ export function createFeed(host: FeedHost, { initial, keep = 200 }: ClientOption
       inbox = createInbox();
       changed(gone);
       for (const list of lists) list.clear();
-      unread.set(0);
-      doNotDisturb.set(quietNever);
     },
   };
 }

@@ -3,6 +3,7 @@
 import { cursorText, parseCursor } from './cursor.js';
 import type { Feed, FeedState } from './feed.js';
 import type { ClientOptions, StorageSeam } from './types.js';
+import { keptKey } from './values.js';
 
 export interface Kept {
   keep(name: string): void;
@@ -16,19 +17,18 @@ export function createKept({ history }: ClientOptions, storage: StorageSeam, fee
   /** The chunk that only applications with a history load; whatever it fails at is as if nothing was kept. */
   const inHistory = async <T>(run: (chunk: typeof import('./history.js')) => Promise<T>): Promise<T | undefined> =>
     history === 'indexeddb' ? import('./history.js').then(run).catch(() => undefined) : undefined;
-  const key = (name: string): string => `${name}/at`;
 
   return {
     keep(name) {
       const { at, unread } = feed.inbox();
       if (!at) return;
-      storage.setItem(key(name), `${cursorText(at)} ${unread}`);
+      storage.setItem(keptKey(name), `${cursorText(at)} ${unread}`);
       void inHistory((chunk) => chunk.keep(name, feed.state()));
     },
     async restore(name) {
       const mine = feed.inbox();
       if (mine.at) return;
-      const [cursor, unread] = storage.getItem(key(name))?.split(' ') ?? [];
+      const [cursor, unread] = storage.getItem(keptKey(name))?.split(' ') ?? [];
       const at = parseCursor(cursor);
       const start = () => {
         if (at) feed.startAt(at, Number(unread) || 0);
@@ -41,7 +41,7 @@ export function createKept({ history }: ClientOptions, storage: StorageSeam, fee
       if (!kept || !feed.adopt(kept)) start();
     },
     forget(name) {
-      storage.removeItem(key(name));
+      storage.removeItem(keptKey(name));
       void inHistory((chunk) => chunk.keep(name, null));
     },
   };

@@ -16,9 +16,18 @@ const WEBSOCKET_AGAIN_MS = 600_000;
 /** What applications hear of. */
 const VISIBLE = ['state', 'attempts', 'retryAt', 'error', 'transport'] as const;
 
+/** The server's wall clock: that of a laptop may be wrong by hours. */
+export interface ServerTime {
+  /** What it is ahead of this side's, in milliseconds. */
+  skew: number;
+  now(): number;
+}
+
 export interface LinkHost {
   /** Whether a connection of this person is the one that is wanted. */
   admits(user: string): boolean;
+  /** Once somebody is here who can receive. */
+  when(run: () => void): void;
   receive(message: ServerMessage): void;
   /** Where the inbox stands, for wires that resume by their address. */
   cursor(): string | null;
@@ -40,6 +49,7 @@ export interface LinkParts {
   readonly tokens: Tokens;
   readonly call: Call;
   readonly options: ClientOptions;
+  readonly time: ServerTime;
   readonly host: LinkHost;
 }
 
@@ -48,7 +58,7 @@ interface Slot {
   wire?: Wire;
 }
 
-export function createLink({ browser, tokens, call, options, host }: LinkParts): Link {
+export function createLink({ browser, tokens, call, options, time, host }: LinkParts): Link {
   const { clock } = browser;
   const policy: Policy = {
     backoff: [1_000, 2_000, 5_000, 10_000, 30_000],
@@ -72,7 +82,6 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
   let onlySse = always;
   let again: unknown;
   let connectionId = '';
-  let skew = 0;
 
   const view: Link['view'] = (role) => life.view(role, current?.wire?.kind ?? null);
   const event = (happened: LifeEvent) => {
@@ -170,12 +179,12 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
     if (!('id' in message)) {
       if (message.type === 'connection-established') {
         const { data, timestamp } = message;
+        time.skew = Date.parse(timestamp) - clock.now();
         if (!host.admits(data.user_id)) {
           event({ on: 'fail', error: failure('user-changed') });
           return;
         }
         connectionId = data.connection_id;
-        skew = Date.parse(timestamp) - clock.now();
         const { interval_ms, timeout_ms } = data.heartbeat;
         const { token_expires_at: expires } = data;
         const token = expires && (tokens.held || options.refresh) ? lifeOf(expires) : null;
@@ -184,10 +193,13 @@ export function createLink({ browser, tokens, call, options, host }: LinkParts):
       else if (message.type === 'going-away') event({ on: 'going-away', afterMs: message.data.reconnect_after_ms });
       else if (message.type === 'error') event({ on: 'error', error: told(message.data) });
     }
-    host.receive(message);
+    host.when(() => {
+      // What a connection brought that has ended meanwhile comes again with the next one.
+      if (slot === current) host.receive(message);
+    });
   };
   /** Both times are the server's: a wrong clock on this side plays no part. */
-  const lifeOf = (expires: string): number => Math.max(Date.parse(expires) - clock.now() - skew, 0);
+  const lifeOf = (expires: string): number => Math.max(Date.parse(expires) - time.now(), 0);
 
   const renew = async (): Promise<void> => {
     const slot = current;

@@ -2,8 +2,8 @@
 
 import type { AlertId, InboxPage } from '@belfry/protocol';
 import { asFailure, handled } from './failure.js';
-import { writable } from './readable.js';
-import type { AnyAlert, BelfryError, Filter, List } from './types.js';
+import type { AnyAlert, Filter, List } from './types.js';
+import type { ListValues } from './values.js';
 
 /** What a list needs of the client. */
 export interface ListHost {
@@ -12,7 +12,6 @@ export interface ListHost {
   page(query: URLSearchParams): Promise<InboxPage>;
   /** Whether pages can be asked for. */
   ready(): boolean;
-  report(error: unknown): void;
   closed(list: LiveList): void;
 }
 
@@ -42,13 +41,9 @@ const MAX_PAGE = 100;
 /** Row ids are ordered by acceptance, so this is newest first. */
 const newestFirst = (a: AnyAlert, b: AnyAlert): number => (a.id < b.id ? 1 : -1);
 
-export function createList(filter: Filter, host: ListHost): LiveList {
+export function createList(filter: Filter, values: ListValues, host: ListHost): LiveList {
   const { kinds, category, unread, archived = false, limit = PAGE } = filter;
-  const { report } = host;
-  const items = writable<readonly AnyAlert[]>([], report);
-  const status = writable<'loading' | 'ready' | 'error'>('loading', report);
-  const hasMore = writable(false, report);
-  const error = writable<BelfryError | null>(null, report);
+  const { items, status, hasMore, error } = values;
   let ids = new Set<AlertId>();
   let next: string | null = null;
   let flight: Promise<{ done: boolean }> | null = null;
@@ -118,10 +113,7 @@ export function createList(filter: Filter, host: ListHost): LiveList {
   };
 
   const list: LiveList = {
-    items,
-    status,
-    hasMore,
-    error,
+    ...values,
     loadMore: (n = limit) =>
       status.get() === 'ready' && next === null ? Promise.resolve({ done: true }) : load(n, status.get() !== 'ready'),
     refresh: () => handled(load(Math.max(limit, ids.size), true).then(() => {})),

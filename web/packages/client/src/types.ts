@@ -321,6 +321,8 @@ export interface Client {
   readonly sound: Readable<{ readonly enabled: boolean; readonly blocked: boolean }>;
   /** Who it is, once known. */
   readonly user: Readable<string | null>;
+  /** The time by the server's clock, in milliseconds: a laptop's own may be wrong by hours, and counts until it connects. */
+  now(): number;
 
   /** Counted interest of this tab: connects on the first, leaves `lingerMs` after the last. */
   hold(): Release;

@@ -175,6 +175,10 @@ export class InMemoryClient implements TestClient {
 
   // What an application does.
 
+  now(): number {
+    return this.#clock.now();
+  }
+
   hold(): Release {
     this.#log.record({ method: 'hold', args: [] });
     const hold = this.#addHold();

@@ -4,8 +4,8 @@ import type { BelfryError, Client } from '@belfry/client';
 
 type MethodName = { [M in keyof Client]: Client[M] extends (...args: never[]) => unknown ? M : never }[keyof Client];
 
-/** Methods that only listen are not recorded: a test sees them by what they are told. */
-type Recorded = Exclude<MethodName, 'onMessage' | 'on' | 'onPresent' | 'list'>;
+/** Methods that only listen or tell are not recorded: a test sees them by what they are told. */
+type Recorded = Exclude<MethodName, 'now' | 'onMessage' | 'on' | 'onPresent' | 'list'>;
 
 interface Nested {
   'preferences.load': Client['preferences']['load'];

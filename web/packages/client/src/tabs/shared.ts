@@ -167,9 +167,10 @@ export function createTabs(options: TabsOptions, host: TabsHost): Tabs {
     hello(word) {
       here(word);
       if (alone || !leads()) return;
-      const { connection, inbox } = host.state();
+      const state = host.state();
+      if (!state) return;
       const tabs: [string, Here][] = [...presence.tabs(), [seat.me, presence.own()]];
-      tell({ is: 'state', to: word.from, state: { inbox, connection: pack(connection) }, tabs });
+      tell({ is: 'state', to: word.from, state: { ...state, connection: pack(state.connection) }, tabs });
     },
     gone: ({ from }) => presence.heard(from, null),
     probe: () => tell({ is: 'alive' }),
@@ -180,7 +181,7 @@ export function createTabs(options: TabsOptions, host: TabsHost): Tabs {
     frame: (word) => host.receive(word.message),
     state({ state, tabs }) {
       for (const [tab, here] of tabs) if (tab !== seat.me) presence.heard(tab, here);
-      host.adopt({ inbox: state.inbox, connection: gap.settle(unpack(state.connection)) });
+      host.adopt({ ...state, connection: gap.settle(unpack(state.connection)) });
       // Every claim is answered by a `hello`, and that by a state: so every leader is asked for what is still to be done.
       for (const [rid, request] of outbox) post({ is: 'ask', rid, request });
     },

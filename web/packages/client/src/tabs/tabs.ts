@@ -16,9 +16,11 @@ export type Upstream =
 
 /** Whole state, handed to a tab that joins. */
 export interface TabState {
-  /** Everything the inbox needs: made and read by `inbox.ts` only. */
+  /** Everything the inbox needs: made and read by `feed.ts` only. */
   readonly inbox: unknown;
   readonly connection: Connection;
+  /** What the server's clock is ahead of this machine's, in milliseconds. */
+  readonly skew?: number;
 }
 
 /** What the tabs module needs of the client. */
@@ -31,8 +33,8 @@ export interface TabsHost {
   receive(message: ServerMessage): void;
   /** The leader's connection changed. Called in followers; `role` is already this tab's. */
   follow(connection: Connection): void;
-  /** The leader's whole state, for a tab that joins. */
-  state(): TabState;
+  /** The leader's whole state, for a tab that joins. `null`: not yet, it is asked again after the next `announce`. */
+  state(): TabState | null;
   /** This tab joined: the leader's state, or `null` where nobody answered (then it asks over HTTP). */
   adopt(state: TabState | null): void;
   /** In the leader: carry it out. `false`: cannot now; it is asked again. */

@@ -2,6 +2,8 @@
 
 import type { ClientFrame, InboxStateBody, ServerMessage } from '@belfry/protocol';
 import { createFakeClock, type FakeClock } from '../../../testing/src/fake-clock.js';
+// The lazy chunk is here already: loading it takes time that no fake clock has.
+import '../../src/account.js';
 import { createClient } from '../../src/client.js';
 import type { BelfryError, Client, ClientOptions, ConnectionState } from '../../src/types.js';
 import { type Entry, headsOf, ModelServer, type PublishOptions } from './model-server.js';
