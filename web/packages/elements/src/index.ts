@@ -1,10 +1,11 @@
 /**
  * Toasts, bell and what else a page shows at once, as custom elements. Importing does nothing: `defineBelfryElements()`
- * makes all tags known, `define(BelfryToasts)` one. Inbox and settings are entries of their own, loaded when needed.
+ * makes all tags known, `define(BelfryToasts)` one. Inbox, announcement and settings are entries of their own, loaded when
+ * needed.
  */
 
 import type { Presentation } from '@belfry/client';
-import { BelfryAnnouncement } from './announcement.js';
+import type { BelfryAnnouncement } from './announcement.js';
 import { BelfryBell } from './bell.js';
 import { BelfryClient, type ReadyDetail } from './client-element.js';
 import { BelfryConnection } from './connection.js';
@@ -20,18 +21,17 @@ import type { BelfryToastRegion } from './toasts/region.js';
 import { BelfryToasts, type DismissDetail, type RenderToast } from './toasts/toasts.js';
 
 /**
- * Makes all tags known to the page: those here at once, inbox and settings as soon as they are loaded, which is what the
- * promise waits for. On a server, and the second time, it does nothing.
+ * Makes all tags known to the page: those here at once, inbox, announcement and settings as soon as they are loaded,
+ * which is what the promise waits for. On a server, and the second time, it does nothing.
  */
 export async function defineBelfryElements(): Promise<void> {
-  define(BelfryToasts, BelfryBell, BelfryConnection, BelfryAnnouncement, BelfryClient);
+  define(BelfryToasts, BelfryBell, BelfryConnection, BelfryClient);
   if (globalThis.customElements) await defineLater();
 }
 
 export { setClient } from './clients.js';
 export { type Plural, type Strings, setStrings } from './strings.js';
 export {
-  BelfryAnnouncement,
   BelfryBell,
   BelfryClient,
   BelfryConnection,

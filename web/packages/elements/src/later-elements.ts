@@ -1,4 +1,5 @@
 /** What is loaded later is loaded at once. */
 
+export { BelfryAnnouncement } from './announcement.js';
 export * from './inbox.js';
 export * from './settings.js';

@@ -2,7 +2,6 @@
 
 import type { Client, Presentation } from '@belfry/client';
 import {
-  BelfryAnnouncement,
   BelfryBell,
   BelfryConnection,
   BelfryToasts,
@@ -12,6 +11,7 @@ import {
   type OpenDetail,
   type RenderToast,
 } from '@belfry/elements';
+import { BelfryAnnouncement } from '@belfry/elements/announcement';
 import { BelfryInbox } from '@belfry/elements/inbox';
 import { BelfryDoNotDisturb, BelfryPreferences, BelfryPushPrompt, BelfrySound } from '@belfry/elements/settings';
 import {
