@@ -17,6 +17,7 @@ import { createPushing, type Pushing } from './pushing.js';
 import type { Emitter } from './readable.js';
 import { type Call, createCall } from './rest.js';
 import { createSettings, type Settings } from './settings.js';
+import { openTab } from './tab.js';
 import type { Tabs } from './tabs/tabs.js';
 import type { Tokens } from './token.js';
 import type { AnyAlert, Client, ClientOptions } from './types.js';
@@ -29,12 +30,15 @@ export interface AccountHost {
   readonly tokens: Tokens;
   readonly values: Values;
   readonly time: ServerTime;
-  /** Tabs told who is there. */
+  /** Told when somebody came to a tab or left it. */
   readonly presence: Emitter<[]>;
   tabs(): Tabs | null;
   link(): Link | null;
   /** This tab's connection is the one that counts. */
   leads(): boolean;
+  /** The connection, or this tab's part in it, may look different now. */
+  linkChanged(): void;
+  signedOut(): void;
   /** What belongs to the person here has this name; `null`: nobody is known. */
   name(): string | null;
   report(error: unknown): void;
@@ -50,6 +54,8 @@ export interface Account {
   readonly pushing: Pushing;
   readonly kept: Kept;
   readonly settings: Settings;
+  /** This tab's part among those of `person`. */
+  openTabs(person: string | null): Tabs;
   /** A frame that the leading tab got. */
   receive(message: ServerMessage): void;
   /** The state of another tab; without one the server is asked. */
@@ -143,7 +149,7 @@ export function createAccount(host: AccountHost): Account {
     values.push,
   );
 
-  return {
+  const account: Account = {
     call,
     events,
     feed,
@@ -174,7 +180,9 @@ export function createAccount(host: AccountHost): Account {
       if (chosen?.link) navigate(chosen.link, options);
       return marked;
     },
+    openTabs: (person) => openTab(host, account, person),
     open,
     keep,
   };
+  return account;
 }

@@ -29,7 +29,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const account = createLater(async () =>
     (await import('./account.js')).createAccount({ ...session, browser, options, values, time, presence, report }),
   );
-  const session = createSession({ browser, options, values, time, account, presence, report });
+  const session = createSession({ browser, options, values, time, account, report });
   const { ask, when } = account;
 
   /** A value that is worth loading something for once somebody looks. */

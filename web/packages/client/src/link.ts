@@ -14,7 +14,10 @@ import type { Wire } from './wire.js';
 const BLOCKED_AFTER = 3;
 const WEBSOCKET_AGAIN_MS = 600_000;
 /** What applications hear of. */
-const VISIBLE = ['state', 'attempts', 'retryAt', 'error', 'transport'] as const;
+const VISIBLE = ['state', 'attempts', 'retryAt', 'error', 'transport', 'role'] as const;
+
+/** Whether applications see a difference. */
+export const differs = (a: Connection, b: Connection): boolean => VISIBLE.some((field) => a[field] !== b[field]);
 
 /** The server's wall clock: that of a laptop may be wrong by hours. */
 export interface ServerTime {
@@ -42,6 +45,8 @@ export interface Link {
   /** `false`: not open. */
   send(type: string, data: unknown): boolean;
   view(role: Connection['role']): Connection;
+  /** Whether frames of this connection were handed on: what follows from its first one has happened. */
+  heard(): boolean;
 }
 
 export interface LinkParts {
@@ -56,6 +61,7 @@ export interface LinkParts {
 /** One attempt and what became of it. */
 interface Slot {
   wire?: Wire;
+  heard?: boolean;
 }
 
 export function createLink({ browser, tokens, call, options, time, host }: LinkParts): Link {
@@ -91,7 +97,7 @@ export function createLink({ browser, tokens, call, options, time, host }: LinkP
     const at = life.due();
     timer = at === null ? undefined : clock.setTimeout(() => event({ on: 'time' }), at - clock.now());
     const after = view('none');
-    if (VISIBLE.some((field) => before[field] !== after[field])) host.changed();
+    if (differs(before, after)) host.changed();
     if (after.error && after.error !== before.error) host.report(after.error);
   };
   const perform = (act: Act) => {
@@ -195,7 +201,9 @@ export function createLink({ browser, tokens, call, options, time, host }: LinkP
     }
     host.when(() => {
       // What a connection brought that has ended meanwhile comes again with the next one.
-      if (slot === current) host.receive(message);
+      if (slot !== current) return;
+      slot.heard = true;
+      host.receive(message);
     });
   };
   /** Both times are the server's: a wrong clock on this side plays no part. */
@@ -231,6 +239,8 @@ export function createLink({ browser, tokens, call, options, time, host }: LinkP
     event,
     send,
     start() {
+      // It may have been started before this tab came to lead.
+      if (view('none').state !== 'idle') return;
       const wake = () => event({ on: 'wake' });
       unlisten = [
         listen(pageWindow(), ['online', 'focus', 'pageshow'], wake),
@@ -245,6 +255,7 @@ export function createLink({ browser, tokens, call, options, time, host }: LinkP
       event({ on: 'stop' });
     },
     view,
+    heard: () => !!current?.heard,
   };
 }
 

@@ -3,12 +3,11 @@
 import type { Account } from './account.js';
 import { attempt, type Browser } from './browser.js';
 import { failure } from './failure.js';
-import type { FeedState } from './feed.js';
 import type { Later } from './later.js';
-import { createLink, type Link, type ServerTime } from './link.js';
-import type { Emitter } from './readable.js';
-import { createTabs, tabsName } from './tabs/shared.js';
-import type { Tabs, TabsHost } from './tabs/tabs.js';
+import { createLink, differs, type Link, type ServerTime } from './link.js';
+import { ifFirst } from './tabs/first.js';
+import { tabsName } from './tabs/name.js';
+import type { Tabs } from './tabs/tabs.js';
 import { createTokens, type Tokens } from './token.js';
 import type { Client, ClientOptions } from './types.js';
 import { idle, keptKey, quietNever, type Values } from './values.js';
@@ -20,6 +19,11 @@ export interface Session extends Doors {
   tabs(): Tabs | null;
   link(): Link | null;
   leads(): boolean;
+  /** The connection, or this tab's part in it, may look different now. */
+  linkChanged(): void;
+  /** For the person who is here now: whoever comes next hears nothing of it. */
+  here(run: (account: Account) => void): void;
+  signedOut(): void;
   /** What belongs to the person here has this name; `null`: nobody is known. */
   name(): string | null;
 }
@@ -30,17 +34,17 @@ export interface SessionParts {
   readonly values: Values;
   readonly time: ServerTime;
   readonly account: Later<Account>;
-  /** Told when somebody came to a tab or left it. */
-  readonly presence: Emitter<[]>;
   report(error: unknown): void;
 }
 
-export function createSession({ browser, options, values, time, account, presence, report }: SessionParts): Session {
+export function createSession({ browser, options, values, time, account, report }: SessionParts): Session {
   const { clock, storage } = browser;
   const { connection } = values;
   let user = options.user;
   /** Rises with each person: what waits for the account is theirs alone. */
   let era = 0;
+  /** While this tab takes part. */
+  let stay: AbortController | null = null;
   let tabs: Tabs | null = null;
   let link: Link | null = null;
   let holds = 0;
@@ -76,76 +80,14 @@ export function createSession({ browser, options, values, time, account, presenc
     return new Promise((resolve) => here((part) => resolve(part.kept.restore(kept))));
   };
 
-  // ---- tabs
+  // ---- connection
 
-  const openTabs = (person: string | undefined): Tabs => {
-    const shared = options.tabs !== 'independent' && person !== undefined;
-    const ours = (): boolean => tabs === opened;
-    const host: TabsHost = {
-      lead() {
-        if (!ours()) return;
-        const before = connection.get();
-        link?.start();
-        // Where the server had to say who this is, the connection is older than the lead: nobody was told of it, and
-        // nobody has asked yet.
-        if (connection.get() === before) linkChanged();
-        tellPresence();
-        if (connection.get().state === 'catching-up') here(({ feed }) => feed.resume());
-      },
-      yield() {
-        if (ours()) link?.stop();
-      },
-      receive(message) {
-        if (!leads() && !('id' in message) && /^(connection-established|ping)$/.test(message.type)) {
-          time.skew = Date.parse(message.timestamp) - clock.now();
-        }
-        here((part) => part.receive(message));
-      },
-      follow(led) {
-        link?.stop();
-        connection.set(led);
-      },
-      state() {
-        const inbox = account.now?.feed.state();
-        return inbox ? { inbox, connection: connection.get(), skew: time.skew } : null;
-      },
-      adopt(state) {
-        if (state) {
-          time.skew = state.skew ?? 0;
-          host.follow({ ...state.connection, role: 'follower' });
-        }
-        here((part) => part.adopt(state && (state.inbox as FeedState)));
-      },
-      upstream(request) {
-        if (request.do === 'retry-now') link?.event({ on: 'retry-now' });
-        else if (!link || !isConnected()) return false;
-        else if (request.do === 'send') return link.send(request.type, request.data);
-        else return link.send('ack', { ids: request.ids, level: 'displayed' });
-        return true;
-      },
-      signedOut() {
-        if (ours()) void become(null);
-      },
-    };
-    const opened = createTabs({ name: nameOf(person ?? ''), shared, browser }, host);
-    opened.onPresence(() => {
-      if (!ours()) return;
-      presence.emit();
-      tellPresence();
-    });
-    return opened;
-  };
-  const tellPresence = () => {
-    if (!tabs || !leads()) return;
-    const { visible, focused } = tabs.presence();
-    link?.event({ on: 'visible', visible });
-    if (isConnected()) link?.send('presence', { visible, focused });
-  };
   const linkChanged = () => {
-    if (!tabs || !link || tabs.role === 'follower') return;
-    const now = link.view(tabs.role);
-    connection.set(now);
-    if (leads()) tabs.announce(now);
+    if (!stay || !link || tabs?.role === 'follower') return;
+    const shared = options.tabs !== 'independent' && user !== undefined;
+    const now = link.view(tabs?.role ?? (shared ? 'leader' : 'alone'));
+    if (differs(connection.get(), now)) connection.set(now);
+    if (leads()) tabs?.announce(now);
   };
   const openLink = (): Link =>
     createLink({
@@ -156,6 +98,8 @@ export function createSession({ browser, options, values, time, account, presenc
       time,
       host: {
         admits(person) {
+          // Where the network failed it, it is asked for anew.
+          account.load().catch(report);
           if (user === undefined) recognised(person);
           else if (user !== person) clear();
           return user === person;
@@ -163,8 +107,7 @@ export function createSession({ browser, options, values, time, account, presenc
         when: account.when,
         receive(message) {
           if (leads()) tabs?.broadcast(message);
-          else account.now?.feed.apply(message);
-          if (!('id' in message) && message.type === 'connection-established') tellPresence();
+          else account.now?.receive(message);
         },
         changed: linkChanged,
         cursor: () => account.now?.feed.cursor() ?? null,
@@ -177,20 +120,37 @@ export function createSession({ browser, options, values, time, account, presenc
     values.user.set(person);
     void restore();
     here(({ pushing }) => pushing.start());
-    if (options.tabs === 'independent') return;
-    const alone = tabs;
-    tabs = openTabs(person);
-    void alone?.leave();
-    tabs.join();
+    if (tabs && options.tabs !== 'independent') enter();
+  };
+  /** Takes its place among the tabs of the person, or of nobody else while it is not known who that is. */
+  const enter = () => {
+    const last = tabs;
+    tabs = account.now?.openTabs(user ?? null) ?? null;
+    void last?.leave();
+    tabs?.join();
   };
 
   // ---- holds
 
-  const load = () => {
-    if (account.now) return;
-    const loading = account.load();
-    // Whoever asked for the state before it was here hears of somebody who has it now.
-    loading.then(() => tabs && leads() && tabs.announce(connection.get())).catch(report);
+  const join = () => {
+    /** Ends when this tab stands in the queue for the lead itself, or leaves. */
+    const mine = new AbortController();
+    stay = mine;
+    link ??= openLink();
+    account.load().catch(report);
+    account.when(({ attention }) => attention.start());
+    const restored = restore();
+    const seat = () => {
+      if (stay === mine) enter();
+      mine.abort();
+    };
+    const waits = options.history === 'indexeddb' && restored;
+    account.when(() => (waits ? void waits.then(seat) : seat()));
+    here(({ pushing }) => pushing.start());
+    if (waits || tabs) return;
+    const shared = options.tabs === 'independent' ? null : name();
+    if (shared === null) link.start();
+    else ifFirst(shared, mine.signal, link.start);
   };
   const sync = () => {
     clock.clearTimeout(lingering);
@@ -201,31 +161,22 @@ export function createSession({ browser, options, values, time, account, presenc
       const error = failure('connect-failed', 'no usable `url`');
       connection.set({ ...idle, state: 'stopped', error });
       report(error);
-    } else if (wanted && !tabs) {
-      load();
-      link ??= openLink();
-      account.when(({ attention }) => attention.start());
-      const joining = openTabs(user ?? undefined);
-      tabs = joining;
-      const join = () => {
-        if (tabs === joining) joining.join();
-      };
-      const restored = restore();
-      if (options.history === 'indexeddb' && restored) void restored.then(join);
-      else join();
-      here(({ pushing }) => pushing.start());
-    } else if (!wanted && tabs) {
+    } else if (wanted && !stay) {
+      join();
+    } else if (!wanted && stay) {
       if (held || away || disposed) void leave();
       else lingering = clock.setTimeout(() => void leave(), options.lingerMs ?? 3_000);
     }
   };
   const leave = async (): Promise<void> => {
+    if (!stay) return;
+    stay.abort();
+    stay = null;
     const left = tabs;
-    if (!left) return;
     account.now?.keep();
     tabs = null;
     account.now?.feed.rest();
-    const gone = left.leave();
+    const gone = left?.leave();
     link?.stop();
     account.when(({ attention }) => attention.stop());
     connection.set(idle);
@@ -256,7 +207,8 @@ export function createSession({ browser, options, values, time, account, presenc
   const retryNow = () => {
     away = false;
     sync();
-    tabs?.request({ do: 'retry-now' });
+    if (tabs) tabs.request({ do: 'retry-now' });
+    else link?.event({ on: 'retry-now' });
   };
 
   return {
@@ -264,6 +216,9 @@ export function createSession({ browser, options, values, time, account, presenc
     tabs: () => tabs,
     link: () => link,
     leads,
+    linkChanged,
+    here,
+    signedOut: () => void become(null),
     name,
     hold() {
       if (holds++ === 0) away = false;
@@ -287,7 +242,11 @@ export function createSession({ browser, options, values, time, account, presenc
     },
     async identify(person) {
       if (person === user) return;
-      if (person === null && user) tabs?.signOut();
+      if (person === null && user) {
+        const who = user;
+        if (tabs) tabs.signOut();
+        else account.ask((part) => part.openTabs(who).signOut()).catch(report);
+      }
       if (user !== person) await become(person);
     },
     retryNow,
@@ -299,8 +258,8 @@ export function createSession({ browser, options, values, time, account, presenc
     },
     send(type, data) {
       if (!isConnected()) return false;
-      if (leads()) return link?.send(type, data) ?? false;
-      tabs?.request({ do: 'send', type, data });
+      if (!tabs || leads()) return link?.send(type, data) ?? false;
+      tabs.request({ do: 'send', type, data });
       return true;
     },
   };

@@ -13,6 +13,7 @@ import { createPresence, type Here, onSleep } from './presence.js';
 import type { ChannelSeam, TabsOptions } from './seams.js';
 import type { TabState, Tabs, TabsHost, Upstream } from './tabs.js';
 
+export { tabsName } from './name.js';
 export type { TabsOptions } from './seams.js';
 
 /** What only a leader says. */
@@ -35,10 +36,6 @@ type Said =
 
 type Word = Led | Said;
 type Hear = { readonly [I in Word['is']]?: (word: Extract<Word, { is: I }>) => void };
-
-/** What tabs must have in common to share a connection: `base` and `user` keep applications and people apart. */
-export const tabsName = (scope: string, base: string | URL, user: string): string =>
-  `belfry/1/${scope}/${base}/${user}`;
 
 /** Takes part in the tabs of this name, from the first `join`. */
 export function createTabs(options: TabsOptions, host: TabsHost): Tabs {
