@@ -203,6 +203,8 @@ export function createFeed(host: FeedHost, values: Values, keep = 200): Feed {
     const mine = inbox;
     try {
       const found = await fresh('limit=25', false);
+      // It came to lead meanwhile: a leader's position moves by frames alone, which every other tab gets as well.
+      if (inbox.at && host.leads()) return;
       place(inbox, found);
       showNumbers();
       alerts.seed(listOf(found));

@@ -26,6 +26,9 @@ export interface ServerTime {
   now(): number;
 }
 
+/** Whether a frame was made the moment it was sent. */
+export const tellsTime = ({ type }: { type: string }): boolean => type === 'connection-established' || type === 'ping';
+
 export interface LinkHost {
   /** Whether a connection of this person is the one that is wanted. */
   admits(user: string): boolean;
@@ -183,9 +186,9 @@ export function createLink({ browser, tokens, call, options, time, host }: LinkP
     event({ on: 'heard' });
     if (!message) return;
     if (!('id' in message)) {
+      if (tellsTime(message)) time.skew = Date.parse(message.timestamp) - clock.now();
       if (message.type === 'connection-established') {
-        const { data, timestamp } = message;
-        time.skew = Date.parse(timestamp) - clock.now();
+        const { data } = message;
         if (!host.admits(data.user_id)) {
           event({ on: 'fail', error: failure('user-changed') });
           return;

@@ -21,8 +21,6 @@ export interface Session extends Doors {
   leads(): boolean;
   /** The connection, or this tab's part in it, may look different now. */
   linkChanged(): void;
-  /** For the person who is here now: whoever comes next hears nothing of it. */
-  here(run: (account: Account) => void): void;
   signedOut(): void;
   /** What belongs to the person here has this name; `null`: nobody is known. */
   name(): string | null;
@@ -41,8 +39,6 @@ export function createSession({ browser, options, values, time, account, report 
   const { clock, storage } = browser;
   const { connection } = values;
   let user = options.user;
-  /** Rises with each person: what waits for the account is theirs alone. */
-  let era = 0;
   /** While this tab takes part. */
   let stay: AbortController | null = null;
   let tabs: Tabs | null = null;
@@ -59,14 +55,7 @@ export function createSession({ browser, options, values, time, account, report 
   const tokens = createTokens(options, clock, name);
   const leads = (): boolean => tabs?.role === 'leader' || tabs?.role === 'alone';
   const isConnected = (): boolean => connection.get().isConnected;
-  const here = (run: (account: Account) => void) => {
-    const mine = era;
-    account.when((part) => {
-      if (mine === era) run(part);
-    });
-  };
   const clear = () => {
-    era++;
     account.now?.feed.clear();
     values.unread.set(0);
     values.doNotDisturb.set(quietNever);
@@ -77,7 +66,12 @@ export function createSession({ browser, options, values, time, account, report 
     // The number is there for the first picture.
     const count = storage.getItem(keptKey(kept))?.split(' ')[1];
     if (count && !account.now) values.unread.set(Number(count) || 0);
-    return new Promise((resolve) => here((part) => resolve(part.kept.restore(kept))));
+    return new Promise((resolve) =>
+      account.when((part) => {
+        // Somebody else may be here by then.
+        resolve(name() === kept ? part.kept.restore(kept) : undefined);
+      }),
+    );
   };
 
   // ---- connection
@@ -119,7 +113,7 @@ export function createSession({ browser, options, values, time, account, report 
     user = person;
     values.user.set(person);
     void restore();
-    here(({ pushing }) => pushing.start());
+    account.when(({ pushing }) => pushing.start());
     if (tabs && options.tabs !== 'independent') enter();
   };
   /** Takes its place among the tabs of the person, or of nobody else while it is not known who that is. */
@@ -146,7 +140,7 @@ export function createSession({ browser, options, values, time, account, report 
     };
     const waits = options.history === 'indexeddb' && restored;
     account.when(() => (waits ? void waits.then(seat) : seat()));
-    here(({ pushing }) => pushing.start());
+    account.when(({ pushing }) => pushing.start());
     if (waits || tabs) return;
     const shared = options.tabs === 'independent' ? null : name();
     if (shared === null) link.start();
@@ -217,7 +211,6 @@ export function createSession({ browser, options, values, time, account, report 
     link: () => link,
     leads,
     linkChanged,
-    here,
     signedOut: () => void become(null),
     name,
     hold() {

@@ -2,6 +2,7 @@
 
 import type { Account, AccountHost } from './account.js';
 import type { FeedState } from './feed.js';
+import { tellsTime } from './link.js';
 import { tabsName } from './tabs/name.js';
 import { createTabs } from './tabs/shared.js';
 import type { Tabs, TabsHost } from './tabs/tabs.js';
@@ -33,9 +34,7 @@ export function openTab(session: AccountHost, account: Account, person: string |
     },
     receive(message) {
       const frame = 'id' in message ? null : message;
-      if (!leads() && frame && /^(connection-established|ping)$/.test(frame.type)) {
-        time.skew = Date.parse(frame.timestamp) - clock.now();
-      }
+      if (frame && !leads() && tellsTime(frame)) time.skew = Date.parse(frame.timestamp) - clock.now();
       account.receive(message);
       if (frame?.type === 'connection-established') tellPresence();
     },

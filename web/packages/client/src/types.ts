@@ -224,7 +224,11 @@ export interface ClientOptions {
   history?: 'memory' | 'indexeddb';
   /** Names on the event bus by kind, where a kind file gives one of its own. Else `notification:<kind>`. */
   events?: Readonly<Record<string, string>>;
-  /** Opens a link of this origin, for routers. Default: `location.assign`. */
+  /**
+   * Opens a link of this origin, for routers: gets path, query and fragment. Default: `location.assign`. Only `http:` and
+   * `https:` links are followed, and those to another origin never in the place of this page: a click opens them in a tab
+   * of their own that knows nothing of this one.
+   */
   navigate?: (url: string) => void;
   /** The application's own service worker, which calls `installPush` for pushes. Default: the server's, at `/sdk/`. */
   worker?: () => Promise<ServiceWorkerRegistration>;
@@ -353,7 +357,7 @@ export interface Client {
   unarchive(target: Target): Promise<void>;
   /** Marks it acted; with an action, follows that action's link. */
   markActed(id: AlertId, action?: string): Promise<void>;
-  /** Follows an alert's link and marks it read. */
+  /** Follows an alert's link, as `navigate` says, and marks it read. To be called in a click: other origins need one. */
   open(alert: AnyAlert): void;
 
   setDoNotDisturb(

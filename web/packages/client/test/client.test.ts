@@ -694,6 +694,20 @@ describe('life', () => {
     expect(net.socket.of('hello' as 'ping')).toEqual([{ n: 2 }]);
   });
 
+  it('knows the server’s time, whatever the clock on this side says', async () => {
+    const net = new Online();
+    net.clock.jump(-3_600_000);
+    const client = net.client();
+    expect(client.now()).toBe(net.clock.now());
+    client.connect();
+    await net.until(client, 'live');
+    expect(client.now()).toBe(net.clock.now() + 3_600_000);
+    await net.clock.advance(1_000);
+    expect(client.now()).toBe(net.clock.now() + 3_600_000);
+    net.say({ ...net.model.ping(), timestamp: '2026-01-01T00:00:05Z' });
+    expect(client.now()).toBe(Date.parse('2026-01-01T00:00:05Z'));
+  });
+
   it('says whether somebody looks', async () => {
     const net = new Online();
     await net.live();

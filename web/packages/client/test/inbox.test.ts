@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { ChangedTo, ClientFrame, ServerMessage } from '@belfry/protocol';
+import type { CatchUp, ChangedTo, ClientFrame, ServerMessage } from '@belfry/protocol';
 import { parseServerMessage } from '@belfry/protocol';
 import { describe, expect, it } from 'vitest';
 import { ask, createInbox, type Inbox, type Outcome, place, receive, startAt, takeAcks } from '../src/inbox.js';
@@ -266,6 +266,38 @@ describe('an inbox', () => {
     const out = receive(inbox, { type: 'inbox-changed', stream: 'user', seq: 3, data, timestamp: '' });
     expect(out.resume).toBeDefined();
     expect(inbox.at?.user).toBe(2);
+  });
+
+  describe('that has asked and waits for the answer', () => {
+    const asking = (): Inbox => {
+      const inbox = placed();
+      ask(inbox);
+      return inbox;
+    };
+
+    it('takes nothing that comes before it: the answer begins where the question was asked', () => {
+      const inbox = asking();
+      const out = receive(inbox, { ...server.item(first), id: 'id-3', seq: 3, unread: 3 });
+      expect([out.arrived, out.resume, inbox.at?.user]).toEqual([[], undefined, 2]);
+      const items = [{ ...server.item(first), id: 'id-3', seq: 3, version: 3 }];
+      const covers = { after: server.cursor(), to: `${server.epoch}.3.0` };
+      const data = { changes: [], items, covers, unread: 3, more: false } as CatchUp;
+      const answer = receive(inbox, { type: 'catch-up', data, timestamp: '' });
+      expect([answer.arrived.map(({ id }) => id), inbox.at?.user, inbox.asking]).toEqual([['id-3'], 3, false]);
+    });
+
+    it('does not ask again for what a heartbeat, a change or an older answer shows', () => {
+      const inbox = asking();
+      const heads = { user: 9, all: 0 };
+      expect(receive(inbox, { type: 'ping', data: { heads, unread: 9 }, timestamp: '' }).resume).toBeUndefined();
+      const changes = [{ up_to: `${server.epoch}.2.3`, state: 'read' as const }];
+      const changed = { type: 'inbox-changed', stream: 'user', seq: 3, data: { changes, unread: 0 } } as const;
+      expect(receive(inbox, { ...changed, timestamp: '' }).resume).toBeUndefined();
+      const covers = { after: `${server.epoch}.1.0`, to: `${server.epoch}.9.0` };
+      const data = { changes: [], items: [], covers, unread: 0, more: false };
+      expect(receive(inbox, { type: 'catch-up', data, timestamp: '' }).resume).toBeUndefined();
+      expect([inbox.at?.user, inbox.asking, inbox.fruitless]).toEqual([2, true, 0]);
+    });
   });
 
   it('leaves a server that never fills a gap', () => {

@@ -60,6 +60,13 @@ describe('two tabs', () => {
     expect(ranges).toEqual([{ stream: 'user', after: 1, up_to: 2, level: 'received' }]);
   });
 
+  it('know the server’s time, also the one that came later and never heard the server itself', async () => {
+    const net = new Online();
+    net.clock.jump(-3_600_000);
+    const [leader, follower] = await two(net);
+    for (const tab of [leader, follower]) expect(tab.now() - net.clock.now()).toBeGreaterThan(3_590_000);
+  });
+
   it('read in one is read in the other', async () => {
     const net = new Online();
     const [leader, follower] = await two(net);

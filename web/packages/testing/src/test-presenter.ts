@@ -6,7 +6,7 @@ import type { AnyAlert, Clock, Presentation, Unsubscribe } from '@belfry/client'
 export interface Presented {
   readonly alert: AnyAlert | null;
   readonly presentation: Presentation;
-  /** `declined`: the handler returned `false`. `pending`: it returned a promise and did not call `shown()`. */
+  /** `declined`: every handler returned `false`. `pending`: it returned a promise and did not call `shown()`. */
   readonly outcome: 'shown' | 'declined' | 'pending';
   readonly dismissed: 'timeout' | 'user' | 'replaced' | null;
   readonly opened: boolean;
@@ -34,7 +34,7 @@ interface Entry {
 
 const BURST_MS = 5_000;
 
-/** Presents to the handler that was registered last, as a tab does. */
+/** Presents to the handler that was registered last, and to the one before where that shows nothing, as a tab does. */
 export class TestPresenter {
   readonly #host: PresenterHost;
   readonly #handlers: { readonly present: Handler; readonly takes: Takes | undefined }[] = [];
@@ -67,13 +67,15 @@ export class TestPresenter {
   /** Without a presenter nothing is presented. */
   present(alert: AnyAlert | null, summary: Presentation['summary'] = null): void {
     const takers = alert === null ? [] : this.#handlers.filter(({ takes }) => takes?.(alert) ?? false);
-    const handler = takers.at(-1) ?? this.#handlers.filter(({ takes }) => takes === undefined).at(-1);
-    if (handler === undefined) return;
+    const others = this.#handlers.filter(({ takes }) => takes === undefined);
+    const handlers = [...others, ...takers].reverse();
+    if (handlers.length === 0) return;
     const end = new AbortController();
     if (alert !== null) this.#ends.set(alert.id, end);
     const entry = this.#entry(alert, summary, end);
     this.#entries.push(entry);
-    this.#hand(handler.present, entry);
+    // One that shows nothing passes it on.
+    for (const { present } of handlers) if (this.#hand(present, entry)) return;
   }
 
   /** The alert needs no attention any more: its toast goes away. */
@@ -115,15 +117,21 @@ export class TestPresenter {
     return entry;
   }
 
-  #hand(present: Handler, entry: Entry): void {
+  /** `false`: it is the next one's. */
+  #hand(present: Handler, entry: Entry): boolean {
+    entry.outcome = 'pending';
     try {
       const answer = present(entry.presentation);
-      if (answer === false) entry.outcome = 'declined';
-      else if (answer === undefined) entry.outcome = 'shown';
+      if (answer === false) {
+        entry.outcome = 'declined';
+        return false;
+      }
+      if (answer === undefined) entry.outcome = 'shown';
       else answer.catch((error: unknown) => this.#host.report(error));
     } catch (error) {
       entry.outcome = 'declined';
       this.#host.report(error);
     }
+    return true;
   }
 }

@@ -176,6 +176,27 @@ describe('presenting', () => {
     expect(client.presented[1]?.outcome).toBe('shown');
   });
 
+  it('a handler that declines passes it on, and whoever throws does not', () => {
+    const errors: string[] = [];
+    const client = createTestClient({ onError: ({ message }) => errors.push(message) });
+    const asked: string[] = [];
+    client.onPresent(() => void asked.push('toasts'));
+    client.onPresent(() => {
+      asked.push('none');
+      return false;
+    });
+    client.on('a', () => void asked.push('listener'), { present: true });
+    client.receive('a', {});
+    client.receive('b', {});
+    expect(asked).toEqual(['listener', 'none', 'toasts']);
+    expect(client.presented.map((one) => one.outcome)).toEqual(['shown', 'shown']);
+    client.onPresent(() => {
+      throw new Error('mine');
+    });
+    client.receive('b', {});
+    expect([asked.length, client.presented[2]?.outcome, errors]).toEqual([3, 'declined', ['mine']]);
+  });
+
   it('a toast ends when its alert was read elsewhere, archived or recalled', async () => {
     const client = createTestClient();
     client.onPresent(() => {});
