@@ -38,7 +38,7 @@ export class BelfryAnnouncement extends BelfryElement {
     this.show(region);
     let shown: AnyAlert | undefined;
     this.follow(() => {
-      const now = Date.now();
+      const now = client.now();
       const alert = list.items.get().find(({ state, expiresAt }) => {
         const over = expiresAt && Date.parse(expiresAt) <= now;
         return !state.read && !state.archived && !over;

@@ -113,7 +113,7 @@ export class BelfryBell extends BelfryElement {
     const { locale } = this;
     const n = client.unread.get();
     const { active, until } = client.doNotDisturb.get();
-    const time = active && untilWords(until, Date.now(), locale);
+    const time = active && untilWords(until, client.now(), locale);
     const quiet =
       active && list(this.say('doNotDisturb'), time && this.say('until', { time }).toLocaleLowerCase(locale));
     set(this.#button, {

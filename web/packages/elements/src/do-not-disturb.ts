@@ -41,12 +41,12 @@ export class BelfryDoNotDisturb extends BelfryElement {
         { part: 'choice', class: 'action', click: () => quietly(client.setDoNotDisturb({ until: until() })) },
         ...label,
       );
-    const time = untilWords(until, Date.now(), this.locale);
+    const time = untilWords(until, client.now(), this.locale);
     const choices = active
       ? [choose(() => 'off', this.say('turnOff'))]
       : [
-          choose(() => new Date(Date.now() + HOUR_MS), this.say('oneHour')),
-          choose(() => tomorrow(Date.now()), this.say('tomorrow')),
+          choose(() => new Date(client.now() + HOUR_MS), this.say('oneHour')),
+          choose(() => tomorrow(client.now()), this.say('tomorrow')),
           choose(() => 'on', this.say('untilOff')),
         ];
     this.show(

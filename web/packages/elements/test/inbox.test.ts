@@ -80,6 +80,12 @@ describe('rows', () => {
     expect(time()).toBe('5m ago');
   });
 
+  it('have times by the server’s clock, where this machine’s is wrong', () => {
+    vi.spyOn(pageClient({ alerts: [alert('Now', 0)] }), 'now').mockReturnValue(NOW + 5 * MINUTE);
+    const inbox = place('belfry-inbox');
+    expect(row(inbox, 0).querySelector('time')?.textContent).toBe('5m ago');
+  });
+
   it('are text, whatever the alert says', () => {
     pageClient({
       alerts: [alert('<b>x</b>', 0, { link: 'javascript:alert(1)', body: '<i>y</i>', data: { subject: '<u>z</u>' } })],

@@ -236,8 +236,10 @@ export class BelfryInbox extends BelfryElement {
     const focused = focusIn(this.root);
     const at = alerts.findIndex(({ id }) => id === this.#current);
     const before = [...this.#rows.keys()].indexOf(this.#current);
-    this.#rows = this.#rebuild(alerts);
-    this.#group(alerts);
+    // Ages are the server's: the clock of this machine may be wrong.
+    const now = this.#client?.now() ?? Date.now();
+    this.#rows = this.#rebuild(alerts, now);
+    this.#group(alerts, now);
     this.#rove(at >= 0 ? this.#current : (alerts[Math.min(Math.max(before, 0), alerts.length - 1)]?.id ?? ''));
     if (focused?.closest('li') && !focused.isConnected) {
       const same = at >= 0 ? focused.getAttribute('part') : null;
@@ -253,7 +255,7 @@ export class BelfryInbox extends BelfryElement {
   }
 
   /** Rows of alerts that did not change stay the nodes they are. */
-  #rebuild(alerts: readonly AnyAlert[]): Map<string, Row> {
+  #rebuild(alerts: readonly AnyAlert[], now: number): Map<string, Row> {
     const frozen = this.#frozen !== null;
     const host = this.#host();
     const rows = new Map<string, Row>();
@@ -261,7 +263,7 @@ export class BelfryInbox extends BelfryElement {
       const known = this.#rows.get(alert.id);
       const same = known?.alert === alert && known.frozen === frozen;
       const next = same ? known : { alert, frozen, node: row(alert, host) };
-      tell(next.node, alert, this.locale);
+      tell(next.node, alert, now, this.locale);
       if (!same) this.#seen?.watch(next.node);
       rows.set(alert.id, next);
     }
@@ -280,8 +282,7 @@ export class BelfryInbox extends BelfryElement {
     };
   }
 
-  #group(alerts: readonly AnyAlert[]): void {
-    const now = Date.now();
+  #group(alerts: readonly AnyAlert[], now: number): void {
     const days = new Map<string, HTMLLIElement[]>();
     for (const alert of alerts) {
       const name = day(Date.parse(alert.createdAt), now, this.locale);

@@ -57,9 +57,9 @@ export function row(alert: AnyAlert, host: RowHost): HTMLLIElement {
 }
 
 /** Moves the row's time on. */
-export function tell(node: Element, alert: AnyAlert, locale: string): void {
+export function tell(node: Element, alert: AnyAlert, now: number, locale: string): void {
   const at = node.querySelector('time');
-  const words = age(Date.parse(alert.createdAt), Date.now(), locale);
+  const words = age(Date.parse(alert.createdAt), now, locale);
   if (at && at.textContent !== words) at.textContent = words;
 }
 
