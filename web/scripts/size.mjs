@@ -22,7 +22,7 @@ const bound = [
 /** Each: what is imported, what else is on the page already and does not count, and the limit in bytes. */
 const budgets = [
   { what: 'client', code: everything('@belfry/client'), limit: 8_000 },
-  { what: 'the rest, meanwhile', chunk: 'account', code: everything('@belfry/client'), limit: 10_500 },
+  { what: 'the rest, meanwhile', chunk: 'account', code: everything('@belfry/client'), limit: 11_000 },
   { what: 'push, lazy', chunk: 'push', code: everything('@belfry/client'), limit: 1_500 },
   { what: 'SSE, lazy', chunk: 'sse', code: everything('@belfry/client'), limit: 1_500 },
   {

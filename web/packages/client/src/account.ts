@@ -15,13 +15,14 @@ import { navigate } from './navigate.js';
 import { createPresenters, type Presenters } from './presenters.js';
 import { createPushing, type Pushing } from './pushing.js';
 import type { Emitter } from './readable.js';
-import { type Call, createCall } from './rest.js';
+import { type Call, createCall, refusal } from './rest.js';
 import { createSettings, type Settings } from './settings.js';
 import { openTab } from './tab.js';
 import type { Tabs } from './tabs/tabs.js';
 import type { Tokens } from './token.js';
 import type { AnyAlert, Client, ClientOptions } from './types.js';
 import type { Values } from './values.js';
+import type { OpenEvents } from './wire.js';
 
 /** What it needs of the tab it lives in. */
 export interface AccountHost {
@@ -54,6 +55,7 @@ export interface Account {
   readonly pushing: Pushing;
   readonly kept: Kept;
   readonly settings: Settings;
+  readonly openEvents: OpenEvents;
   /** This tab's part among those of `person`. */
   openTabs(person: string | null): Tabs;
   /** A frame that the leading tab got. */
@@ -179,6 +181,11 @@ export function createAccount(host: AccountHost): Account {
       const marked = changes.mark(id, 'acted');
       if (chosen?.link) navigate(chosen.link, options);
       return marked;
+    },
+    async openEvents(token, events) {
+      const { openEvents } = await import('./sse.js');
+      const { fetch, base } = browser;
+      return openEvents({ fetch, base, token, call, refusal, cursor: feed.cursor() }, events);
     },
     openTabs: (person) => openTab(host, account, person),
     open,

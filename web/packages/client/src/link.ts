@@ -8,7 +8,7 @@ import type { Call } from './rest.js';
 import { openSocket } from './socket.js';
 import type { Tokens } from './token.js';
 import type { BelfryError, ClientErrorCode, ClientOptions, Connection, TokenRequest } from './types.js';
-import type { Wire } from './wire.js';
+import type { OpenEvents, Wire } from './wire.js';
 
 /** Upgrades in a row that failed before they were open, until another way is tried. */
 const BLOCKED_AFTER = 3;
@@ -35,8 +35,6 @@ export interface LinkHost {
   /** Once somebody is here who can receive. */
   when(run: () => void): void;
   receive(message: ServerMessage): void;
-  /** Where the inbox stands, for wires that resume by their address. */
-  cursor(): string | null;
   changed(): void;
   report(error: BelfryError): void;
 }
@@ -56,6 +54,8 @@ export interface LinkParts {
   readonly browser: Browser;
   readonly tokens: Tokens;
   readonly call: Call;
+  /** The wire for networks that let no WebSocket through. */
+  readonly openEvents: OpenEvents;
   readonly options: ClientOptions;
   readonly time: ServerTime;
   readonly host: LinkHost;
@@ -67,7 +67,7 @@ interface Slot {
   heard?: boolean;
 }
 
-export function createLink({ browser, tokens, call, options, time, host }: LinkParts): Link {
+export function createLink({ browser, tokens, call, openEvents, options, time, host }: LinkParts): Link {
   const { clock } = browser;
   const policy: Policy = {
     backoff: [1_000, 2_000, 5_000, 10_000, 30_000],
@@ -138,10 +138,9 @@ export function createLink({ browser, tokens, call, options, time, host }: LinkP
       step = 'connect-failed';
       if (token === undefined) return event({ on: 'stop' });
       if (sse) {
-        const { openEvents } = await import('./sse.js');
-        if (!isOurs(slot)) return;
-        const { fetch, base } = browser;
-        slot.wire = openEvents({ fetch, base, token, call, cursor: host.cursor() }, events);
+        const wire = await openEvents(token, events);
+        if (!isOurs(slot)) return wire.close();
+        slot.wire = wire;
       } else if (browser.WebSocket) {
         slot.wire = openSocket(browser.WebSocket, browser.base, token, options.auth ?? 'subprotocol', events);
       }

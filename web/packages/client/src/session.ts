@@ -88,6 +88,7 @@ export function createSession({ browser, options, values, time, account, report 
       browser,
       tokens,
       call: (...request) => account.ask(({ call }) => call(...request)),
+      openEvents: (...wire) => account.ask(({ openEvents }) => openEvents(...wire)),
       options,
       time,
       host: {
@@ -104,7 +105,6 @@ export function createSession({ browser, options, values, time, account, report 
           else account.now?.receive(message);
         },
         changed: linkChanged,
-        cursor: () => account.now?.feed.cursor() ?? null,
         report,
       },
     });

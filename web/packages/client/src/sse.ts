@@ -2,8 +2,7 @@
 
 import { LOST } from './connection.js';
 import { asFailure } from './failure.js';
-import type { Call } from './rest.js';
-import { refusal } from './rest.js';
+import type { Call, refusal } from './rest.js';
 import type { Wire, WireEvents } from './wire.js';
 
 export interface EventsParts {
@@ -11,12 +10,13 @@ export interface EventsParts {
   readonly base: URL;
   readonly token: string | null;
   readonly call: Call;
+  readonly refusal: typeof refusal;
   /** Where the inbox stands. */
   readonly cursor: string | null;
 }
 
 /** Reads with `fetch`, because an `EventSource` can neither set a header nor tell why it was refused. */
-export function openEvents({ fetch, base, token, call, cursor }: EventsParts, events: WireEvents): Wire {
+export function openEvents({ fetch, base, token, call, refusal, cursor }: EventsParts, events: WireEvents): Wire {
   let stop = new AbortController();
   /** The cursor that stands in the address, until the inbox has asked from there. */
   let asked = cursor;

@@ -17,3 +17,6 @@ export interface WireEvents {
   /** `opened`: whether it was ever open. */
   end(code: number, reason: string, opened: boolean, error?: BelfryError): void;
 }
+
+/** Opens server-sent events. */
+export type OpenEvents = (token: string | null, events: WireEvents) => Promise<Wire>;
