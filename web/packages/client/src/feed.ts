@@ -205,10 +205,13 @@ export function createFeed(host: FeedHost, values: Values, keep = 200): Feed {
       const found = await fresh('limit=25', false);
       // It came to lead meanwhile: a leader's position moves by frames alone, which every other tab gets as well.
       if (inbox.at && host.leads()) return;
-      place(inbox, found);
+      // What came since the connection opened is news, though the page has it: it is asked for, as what was missed.
+      const at = earlier(head, parseCursor(found.complete_to));
+      place(inbox, at ? { ...found, complete_to: cursorText(at) } : found);
       showNumbers();
       alerts.seed(listOf(found));
-      tell([...alerts.items.get()].reverse(), 'page');
+      const known = [...alerts.items.get()].reverse();
+      tell(at ? known.filter(({ stream, seq }) => seq <= at[stream]) : known, 'page');
       if (host.leads()) resume();
       caughtUp();
       after(ACK_AFTER_MS, acknowledge);
@@ -291,5 +294,9 @@ export function createFeed(host: FeedHost, values: Values, keep = 200): Feed {
     },
   };
 }
+
+/** The earlier of two places in each stream; the second one where they have nothing to do with each other. */
+const earlier = (a: Place | undefined, b: Place | null): Place | null =>
+  a && a.epoch === b?.epoch ? { ...b, user: Math.min(a.user, b.user), all: Math.min(a.all, b.all) } : b;
 
 const listOf = ({ items, next }: InboxPage): ListState => ({ ids: items.map(({ id }) => id), next });

@@ -1,18 +1,12 @@
 /** The edge: runs the connection's decisions on real wires, timers and tokens. */
 
 import { type ErrorMessageData, parseServerMessage, type ServerMessage } from '@belfry/protocol';
-import { type Browser, listen, pageDocument, pageWindow } from './browser.js';
-import { type Act, createLife, type LifeEvent, LOST, type Policy } from './connection.js';
+import { listen, pageDocument, pageWindow } from './browser.js';
+import { type Act, createLife, type LifeEvent, type Policy } from './connection.js';
+import { createDialer, type DialerParts, type Slot } from './dialer.js';
 import { asFailure, failure } from './failure.js';
-import type { Call } from './rest.js';
-import { openSocket } from './socket.js';
-import type { Tokens } from './token.js';
-import type { BelfryError, ClientErrorCode, ClientOptions, Connection, TokenRequest } from './types.js';
-import type { OpenEvents, Wire } from './wire.js';
+import type { BelfryError, ClientOptions, Connection } from './types.js';
 
-/** Upgrades in a row that failed before they were open, until another way is tried. */
-const BLOCKED_AFTER = 3;
-const WEBSOCKET_AGAIN_MS = 600_000;
 /** What applications hear of. */
 const VISIBLE = ['state', 'attempts', 'retryAt', 'error', 'transport', 'role'] as const;
 
@@ -50,24 +44,13 @@ export interface Link {
   heard(): boolean;
 }
 
-export interface LinkParts {
-  readonly browser: Browser;
-  readonly tokens: Tokens;
-  readonly call: Call;
-  /** The wire for networks that let no WebSocket through. */
-  readonly openEvents: OpenEvents;
-  readonly options: ClientOptions;
+export interface LinkParts extends DialerParts {
   readonly time: ServerTime;
   readonly host: LinkHost;
 }
 
-/** One attempt and what became of it. */
-interface Slot {
-  wire?: Wire;
-  heard?: boolean;
-}
-
-export function createLink({ browser, tokens, call, openEvents, options, time, host }: LinkParts): Link {
+export function createLink({ time, host, ...parts }: LinkParts): Link {
+  const { browser, tokens, call, options } = parts;
   const { clock } = browser;
   const policy: Policy = {
     backoff: [1_000, 2_000, 5_000, 10_000, 30_000],
@@ -80,19 +63,16 @@ export function createLink({ browser, tokens, call, openEvents, options, time, h
     ...given(options),
   };
   const life = createLife(policy);
-  /** The one in use, or on its way to be. */
-  let current: Slot | null = null;
-  /** One that will take its place once it is established, so that no gap is seen. */
-  let successor: Slot | null = null;
+  const dialer = createDialer(parts, {
+    text: (slot, text) => hear(slot, text),
+    event: (happened) => event(happened),
+    isConnected: () => view('none').isConnected,
+  });
   let timer: unknown;
   let unlisten: (() => void)[] = [];
-  let blocked = 0;
-  const always = options.transport === 'sse' || !browser.WebSocket;
-  let onlySse = always;
-  let again: unknown;
   let connectionId = '';
 
-  const view: Link['view'] = (role) => life.view(role, current?.wire?.kind ?? null);
+  const view: Link['view'] = (role) => life.view(role, dialer.current()?.wire?.kind ?? null);
   const event = (happened: LifeEvent) => {
     const before = view('none');
     for (const act of life.on(happened, clock.now(), browser.random())) perform(act);
@@ -104,84 +84,17 @@ export function createLink({ browser, tokens, call, openEvents, options, time, h
     if (after.error && after.error !== before.error) host.report(after.error);
   };
   const perform = (act: Act) => {
-    if (act.act === 'dial') {
-      drop();
-      current = {};
-      void dial(current, act.reason, onlySse);
-    } else if (act.act === 'close') drop();
+    if (act.act === 'dial') dialer.dial(act.reason);
+    else if (act.act === 'close') dialer.drop();
     else if (act.act === 'probe') send('ping', null);
     else void renew();
   };
-  const drop = () => {
-    for (const slot of [current, successor]) slot?.wire?.close();
-    current = successor = null;
-  };
-  const isOurs = (slot: Slot): boolean => slot === current || slot === successor;
-
-  const dial = async (slot: Slot, reason: TokenRequest['reason'], sse: boolean): Promise<void> => {
-    const end = (code: number, why: string, opened: boolean, error?: BelfryError) => {
-      if (slot === successor) successor = null;
-      if (slot !== current) return;
-      if (opened || sse) blocked = 0;
-      else if (++blocked >= BLOCKED_AFTER) void tryOther();
-      event(error ? { on: 'end', code, reason: why, error } : { on: 'end', code, reason: why });
-    };
-    const events = {
-      text: (text: string) => hear(slot, text),
-      life: () => slot === current && event({ on: 'heard' }),
-      end,
-    };
-    let step: ClientErrorCode = 'token-unavailable';
-    try {
-      const token = await tokens.forConnection(reason);
-      if (!isOurs(slot)) return;
-      step = 'connect-failed';
-      if (token === undefined) return event({ on: 'stop' });
-      if (sse) {
-        const wire = await openEvents(token, events);
-        if (!isOurs(slot)) return wire.close();
-        slot.wire = wire;
-      } else if (browser.WebSocket) {
-        slot.wire = openSocket(browser.WebSocket, browser.base, token, options.auth ?? 'subprotocol', events);
-      }
-    } catch (error) {
-      end(LOST, '', true, asFailure(error, step));
-    }
-  };
-  const replace = (sse: boolean) => {
-    successor?.wire?.close();
-    successor = {};
-    void dial(successor, 'connect', sse);
-  };
-
-  /** Upgrades fail while the server answers: something in between does not let WebSockets through. */
-  const tryOther = async (): Promise<void> => {
-    if (onlySse || options.transport === 'websocket') return;
-    try {
-      await call('GET', 'v1/inbox?limit=1');
-    } catch {
-      return;
-    }
-    onlySse = true;
-    event({ on: 'wake' });
-    const retry = () => {
-      if (!onlySse) return;
-      if (view('none').isConnected) replace(false);
-      again = clock.setTimeout(retry, WEBSOCKET_AGAIN_MS);
-    };
-    again = clock.setTimeout(retry, WEBSOCKET_AGAIN_MS);
-  };
 
   const hear = (slot: Slot, text: string) => {
-    if (!isOurs(slot)) return;
+    if (!dialer.counts(slot)) return;
     const message = parseServerMessage(text);
-    if (slot === successor && message?.type === 'connection-established') {
-      current?.wire?.close();
-      current = slot;
-      successor = null;
-      onlySse &&= slot.wire?.kind === 'sse';
-    }
-    if (slot !== current) return;
+    if (message?.type === 'connection-established') dialer.established(slot);
+    if (slot !== dialer.current()) return;
     event({ on: 'heard' });
     if (!message) return;
     if (!('id' in message)) {
@@ -203,7 +116,7 @@ export function createLink({ browser, tokens, call, openEvents, options, time, h
     }
     host.when(() => {
       // What a connection brought that has ended meanwhile comes again with the next one.
-      if (slot !== current) return;
+      if (slot !== dialer.current()) return;
       slot.heard = true;
       host.receive(message);
     });
@@ -212,10 +125,10 @@ export function createLink({ browser, tokens, call, openEvents, options, time, h
   const lifeOf = (expires: string): number => Math.max(Date.parse(expires) - time.now(), 0);
 
   const renew = async (): Promise<void> => {
-    const slot = current;
+    const slot = dialer.current();
     try {
       const fresh = await tokens.renew('expiring');
-      if (slot !== current) return;
+      if (slot !== dialer.current()) return;
       if (!fresh) return event({ on: 'stop' });
       let token: number | null = null;
       const frame = tokens.held && { token: await tokens.current() };
@@ -226,16 +139,16 @@ export function createLink({ browser, tokens, call, openEvents, options, time, h
       }
       event({ on: 'renewed', token });
     } catch (error) {
-      if (slot !== current) return;
+      if (slot !== dialer.current()) return;
       const trouble = asFailure(error, 'token-unavailable');
       // Another node holds the connection: a new one with the fresh cookie takes its place.
-      if (trouble.code === 'connection-unknown') return replace(onlySse);
+      if (trouble.code === 'connection-unknown') return dialer.replace();
       host.report(trouble);
       event({ on: 'renew-failed' });
     }
   };
 
-  const send: Link['send'] = (type, data) => current?.wire?.send(type, data) ?? false;
+  const send: Link['send'] = (type, data) => dialer.current()?.wire?.send(type, data) ?? false;
 
   return {
     event,
@@ -252,12 +165,11 @@ export function createLink({ browser, tokens, call, openEvents, options, time, h
     },
     stop() {
       for (const stop of unlisten.splice(0)) stop();
-      clock.clearTimeout(again);
-      onlySse = always;
+      dialer.reset();
       event({ on: 'stop' });
     },
     view,
-    heard: () => !!current?.heard,
+    heard: () => !!dialer.current()?.heard,
   };
 }
 

@@ -31,7 +31,11 @@ function tab() {
       isConnected: () => true,
       ready: () => true,
       events: () => events,
-      attention: () => ({ arrived() {}, changed() {}, doNotDisturbChanged() {} }),
+      attention: () => ({
+        arrived: (alerts, how) => void (how !== 'live' && told.push(...alerts.map(({ title }) => `${how}: ${title}`))),
+        changed() {},
+        doNotDisturbChanged() {},
+      }),
       send: (type) => sent.push(type),
       life() {},
       keep() {},
@@ -69,4 +73,20 @@ it('a page that comes after the tab came to lead does not move it: the frames be
   for (let frame = server.next(); frame; frame = server.next()) feed.apply(frame);
   expect(feed.cursor()).toBe(server.cursor());
   expect(told).toEqual(['on its way']);
+});
+
+it('what came since the connection opened is told as missed, once, although the first page has it', async () => {
+  const { server, state, sent, told, feed, pageComes } = tab();
+  state.leads = true;
+  const opened = server.cursor();
+  feed.apply(server.established());
+  server.publish({ title: 'meanwhile' });
+  await pageComes();
+  expect(feed.cursor()).toBe(opened);
+  expect(sent).toEqual(['resume']);
+  expect(told).toEqual(['page: id-000001']);
+  server.resume(opened, 500);
+  for (let frame = server.next(); frame; frame = server.next()) feed.apply(frame);
+  expect(told).toEqual(['page: id-000001', 'catch-up: meanwhile']);
+  expect(feed.cursor()).toBe(server.cursor());
 });
