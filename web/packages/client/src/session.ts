@@ -12,6 +12,9 @@ import { createTokens, type Tokens } from './token.js';
 import type { Client, ClientOptions } from './types.js';
 import { idle, keptKey, quietNever, type Values } from './values.js';
 
+/** The network failed the code: it is asked for again after this. */
+const LOAD_AGAIN_MS = 5_000;
+
 type Doors = Pick<Client, 'hold' | 'connect' | 'disconnect' | 'identify' | 'retryNow' | 'dispose' | 'send'>;
 
 export interface Session extends Doors {
@@ -93,8 +96,6 @@ export function createSession({ browser, options, values, time, account, report 
       time,
       host: {
         admits(person) {
-          // Where the network failed it, it is asked for anew.
-          account.load().catch(report);
           if (user === undefined) recognised(person);
           else if (user !== person) clear();
           return user === person;
@@ -131,7 +132,14 @@ export function createSession({ browser, options, values, time, account, report 
     const mine = new AbortController();
     stay = mine;
     link ??= openLink();
-    account.load().catch(report);
+    const load = () => {
+      if (stay !== mine) return;
+      account.load().catch((error: unknown) => {
+        report(error);
+        clock.setTimeout(load, LOAD_AGAIN_MS);
+      });
+    };
+    load();
     account.when(({ attention }) => attention.start());
     const restored = restore();
     const seat = () => {

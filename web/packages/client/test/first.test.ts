@@ -155,6 +155,22 @@ describe('while the rest of the client is loading', () => {
     list.dispose();
   });
 
+  it('code that the network failed is asked for again, and nothing is lost meanwhile', async () => {
+    network.code = Promise.reject(new TypeError('no network'));
+    const net = new Online();
+    const client = tab(net);
+    client.connect();
+    await eventually(net, 'a connection', connected(client));
+    await eventually(net, 'it was told', () => net.errors.length > 0);
+    expect(net.errors[0]).toMatchObject({ code: 'request-failed', message: 'no network' });
+    await net.publish();
+    network.code = Promise.resolve();
+    await net.clock.advance(5_000);
+    await eventually(net, 'live', live(client));
+    expect(client.alerts.get()).toHaveLength(1);
+    expect(net.sockets).toHaveLength(1);
+  });
+
   it('who leaves connects no more', async () => {
     const net = new Online();
     const client = tab(net);
