@@ -72,7 +72,11 @@ export function createClient(options: ClientOptions = {}): Client {
     onMessage: (listener, how) => account.add(({ events }) => events.onMessage(listener, how)),
     on: ((...listener: Parameters<Client['on']>) =>
       account.add(({ presenters }) => presenters.on(...listener))) as Client['on'],
-    onPresent: (present) => account.add(({ presenters }) => presenters.add(present)),
+    onPresent(present) {
+      // On its way at once: it comes with the rest, not after it.
+      import('./attention/presenter.js').catch(() => {});
+      return account.add(({ presenters }) => presenters.add(present));
+    },
     list,
     loadMore: (n) => ask(({ feed }) => feed.loadMore(n)),
     markSeen: (target) => ask(({ changes }) => changes.seen(target)),
