@@ -13,6 +13,7 @@ import type {
   Release,
   Unsubscribe,
 } from './types.js';
+import { idle, quietNever } from './values.js';
 
 export { clientOptions, configureBelfry, defaultClient, type UseWebSocketOptions } from './compat.js';
 
@@ -24,18 +25,8 @@ interface Unheld {
 
 /** What a client says before anybody held it. Servers render it, and hydration starts from it. */
 export const unheld: Unheld = {
-  connection: {
-    state: 'idle',
-    since: 0,
-    isConnected: false,
-    isConnecting: false,
-    attempts: 0,
-    retryAt: null,
-    error: null,
-    role: 'none',
-    transport: null,
-  },
-  doNotDisturb: { active: false, until: null, schedule: [], timeZone: null },
+  connection: idle,
+  doNotDisturb: quietNever,
   sound: { enabled: true, blocked: true },
 };
 
