@@ -22,7 +22,8 @@ async function ladder(): Promise<AsyncDisposable & { set: Stage; called: string[
   const port = await listen(server);
   const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
   const set = await stage({
-    config: `[webhook]\nurl = "http://127.0.0.1:${port}/"\nsecret = "${secret}"\n`,
+    // Whoever has left is away at once.
+    config: `[live]\nlinger = "0s"\nlinger_after_start = "0s"\n[webhook]\nurl = "http://127.0.0.1:${port}/"\nsecret = "${secret}"\n`,
     kinds: {
       'note.toml': `kind = "note"
 [templates.en]
@@ -57,6 +58,7 @@ test('B3 somebody is there: what was shown goes no further', async () => {
   await becomes('the receipt', async () => (await house.set.belfry.trace(id)).level, 'displayed');
   // The next alert's ladder runs out; this one's, which began earlier, never calls.
   await tab.close();
+  await becomes('connections', () => house.set.belfry.connections('ann'), 0);
   const later = await house.set.belfry.publish('ann', { title: 'Nobody is left' });
   await until('the later one has gone out', () => house.called.length > 0, 30_000);
   expect(house.called.every((text) => text.includes(later) && !text.includes(id))).toBe(true);
