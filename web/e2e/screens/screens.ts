@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, test } from 'vitest';
 import { Chromium, type ChromiumTab } from '../support/browsers.js';
 import { buildFlyerDeals, toasts as dealToasts, FlyerDeals } from '../support/flyer-deals.js';
-import { buildKordant, find, Kordant, toasts } from '../support/kordant.js';
+import { accounts, buildKordant, find, Kordant, toasts } from '../support/kordant.js';
 import { until } from '../support/wait.js';
 
 const folder = fileURLToPath(new URL('../../../docs/screens/', import.meta.url));
@@ -16,7 +16,12 @@ const looks = [
 
 /** Gives the page a size and a scheme, as a device would. */
 async function dress(tab: ChromiumTab, { width, height, scheme }: (typeof looks)[number]): Promise<void> {
-  await tab.cdp.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
+  await tab.cdp.send('Emulation.setDeviceMetricsOverride', {
+    width,
+    height,
+    deviceScaleFactor: 1,
+    mobile: width < 600,
+  });
   await tab.cdp.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
 }
 
@@ -37,9 +42,11 @@ test.each(looks)('the family-security application, $look', async (look) => {
   const tab = await browser.tab();
   await dress(tab, look);
   await kordant.signIn(tab, 'ann');
-  await find(tab, 'SpamShield', 'dora');
-  await find(tab, 'DarkWatch', 'ann');
-  await until('both', async () => (await toasts(tab)).length === 2);
+  await find(tab, 'SpamShield', 'ann');
+  await until('the first row', async () => (await accounts(tab)).length === 1);
+  await find(tab, 'DarkWatch', 'dora');
+  await until('the second row', async () => (await accounts(tab)).length === 2);
+  await until('a toast', async () => (await toasts(tab)).length > 0);
   await picture(tab, `kordant-${look.look}`);
   await tab.click('belfry-bell button');
   await picture(tab, `kordant-bell-${look.look}`);

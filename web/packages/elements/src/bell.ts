@@ -21,7 +21,7 @@ const styles = `
 @keyframes bump{40%{scale:1.25}}
 [part=crescent]{position:absolute;inset-block-end:3px;inset-inline-end:3px;padding:1px;border-radius:50%;background:var(--_surface);color:var(--_text)}
 [part=crescent] .icon{inline-size:12px;block-size:12px;stroke-width:1.8}
-[part=panel]{position:fixed;z-index:var(--belfry-z,2147483000);flex-direction:column;inset:auto;inset-block-end:max(8px,env(safe-area-inset-bottom));inset-inline-end:8px;inline-size:min(420px,100vw - 16px);block-size:min(640px,85dvh);border:1px solid var(--_line);border-radius:calc(var(--_radius) + 2px);background:var(--_surface);color:var(--_text);box-shadow:var(--_shadow);overflow:hidden}
+[part=panel]{position:fixed;z-index:var(--belfry-z,2147483000);flex-direction:column;inset:auto;inset-block-end:max(8px,env(safe-area-inset-bottom));inset-inline-end:8px;inline-size:min(420px,100vw - 32px);block-size:min(640px,85dvh);border:1px solid var(--_line);border-radius:calc(var(--_radius) + 2px);background:var(--_surface);color:var(--_text);box-shadow:var(--_shadow);overflow:hidden}
 [part=panel]:focus-visible{outline:0}
 :popover-open{display:flex}
 @supports (position-area:block-end){@media (min-width:520px){[part=panel]{position-anchor:--belfry-bell;position-area:self-block-end span-self-inline-start;position-try:most-block-size flip-block;inset:auto;margin-block:8px;block-size:auto;max-block-size:min(640px,100% - 16px)}}}

@@ -1,7 +1,7 @@
 /** How toasts look. */
 export const toastStyles: string = `
 :host{position:absolute;--_lines:3}
-:popover-open{all:unset;--_gap:var(--belfry-inset,16px);position:fixed;z-index:var(--belfry-z,2147483000);inset-block-end:max(var(--_gap),env(safe-area-inset-bottom));inset-inline-end:max(var(--_gap),env(safe-area-inset-right));display:flex;flex-direction:column;gap:8px;inline-size:min(380px,100vw - 2*var(--_gap));color:var(--_text)}
+:popover-open{all:unset;--_gap:var(--belfry-inset,16px);position:fixed;z-index:var(--belfry-z,2147483000);inset-block-end:max(var(--_gap),env(safe-area-inset-bottom));inset-inline-end:max(var(--_gap),env(safe-area-inset-right));display:flex;flex-direction:column;gap:8px;inline-size:min(380px,100% - 2*var(--_gap));color:var(--_text)}
 [data-placement^=top]{--_from:-12px;inset-block:max(var(--_gap),env(safe-area-inset-top)) auto}
 [data-placement$=start]{inset-inline:max(var(--_gap),env(safe-area-inset-left)) auto}
 [data-placement=top],[data-placement=bottom]{inset-inline:0;margin-inline:auto}
