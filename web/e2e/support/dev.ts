@@ -46,9 +46,10 @@ export class Dev implements AsyncDisposable {
 export async function launch(
   cwd: string,
   script: string,
-  at: { port: number; path: string; dev: string },
+  at: { port: number; path: string; dev: string; env?: Record<string, string> },
 ): Promise<ChildProcess> {
-  const env = { PATH: process.env['PATH'], NODE_ENV: 'production', PORT: String(at.port), BELFRY_DATA_DIR: at.dev };
+  const own = { NODE_ENV: 'production', PORT: String(at.port), BELFRY_DATA_DIR: at.dev };
+  const env = { PATH: process.env['PATH'], ...own, ...at.env };
   const child = spawn(process.execPath, [script], { cwd, env, stdio: 'ignore' });
   await answers(child, `http://127.0.0.1:${at.port}${at.path}`);
   return child;

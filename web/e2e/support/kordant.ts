@@ -53,15 +53,16 @@ export class Kordant implements AsyncDisposable {
     this.publisher = createPublisher({ url: belfry, apiKey });
   }
 
-  /** Starts it as `npm start` does. */
-  static async start(): Promise<Kordant> {
+  /** Starts it as `npm start` does, or as `npm run dev`. */
+  static async start(how: 'start' | 'dev' = 'start'): Promise<Kordant> {
     const [port, belfry, folder] = await Promise.all([freePort(), freePort(), mkdtemp(join(tmpdir(), 'kordant-'))]);
     const wire = await Wire.to(() => port);
-    const child = spawn(process.execPath, ['scripts/with-belfry.mjs', 'server.mjs'], {
+    const program = how === 'dev' ? ['vite', 'dev', '--host', '127.0.0.1', '--strictPort'] : ['server.mjs'];
+    const child = spawn(process.execPath, ['scripts/with-belfry.mjs', ...program], {
       cwd: example,
       env: {
         ...process.env,
-        NODE_ENV: 'production',
+        NODE_ENV: how === 'dev' ? 'development' : 'production',
         PORT: String(port),
         BELFRY_LISTEN: `127.0.0.1:${belfry}`,
         KORDANT_DATA: folder,

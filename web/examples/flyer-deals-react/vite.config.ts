@@ -10,6 +10,8 @@ export default defineConfig({
     rolldownOptions: { input: ['index.html', 'sonner.html'] },
   },
   server: {
+    host: '127.0.0.1',
+    port: Number(process.env['VITE_PORT'] ?? 5173),
     // One origin: cookie, sockets and Belfry's API behave as they will in production.
     proxy: {
       '/api': shop,
