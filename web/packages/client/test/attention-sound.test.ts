@@ -86,6 +86,32 @@ describe('the chime', () => {
     expect(chimes()).toBe(1);
   });
 
+  it('that did not arrive is a sound less and no fault, and the next gesture asks again', async () => {
+    const real = await vi.importActual<typeof import('../src/attention/chime.js')>('../src/attention/chime.js');
+    let away = true;
+    vi.doMock('../src/attention/chime.js', () => {
+      if (away) throw new Error('the network is away');
+      return real;
+    });
+    vi.resetModules();
+    const { createSound } = await import('../src/attention/sound.js');
+    const told: unknown[] = [];
+    const storage = { getItem: () => null, setItem() {}, removeItem() {} };
+    const host = { user: () => 'ann', report: (error: unknown) => told.push(error) };
+    const sound = createSound({ browser: { storage } } as never, host as never);
+    const stop = sound.start();
+    await gesture();
+    sound.play();
+    expect([sound.state.get().blocked, told]).toEqual([true, []]);
+    away = false;
+    vi.resetModules();
+    vi.doMock('../src/attention/chime.js', () => real);
+    await gesture();
+    expect([sound.state.get().blocked, told]).toEqual([false, []]);
+    stop();
+    vi.doUnmock('../src/attention/chime.js');
+  });
+
   it('stays blocked in a browser that never lets it run, and nothing waits for it', async () => {
     FakeContext.allowed = false;
     const { attention, shown } = start();

@@ -22,7 +22,7 @@ export interface Sound {
 export function createSound({ sound = true, browser }: AttentionSetup, host: AttentionHost): Sound {
   const { storage } = browser;
   const state = writable({ enabled: !!sound, blocked: !!sound }, host.report);
-  let chime: Promise<Chime> | undefined;
+  let chime: Promise<Chime | null> | undefined;
 
   const key = (): string => `belfry/sound/${host.user()}`;
   const change = (enabled: boolean, blocked: boolean): void => {
@@ -32,12 +32,17 @@ export function createSound({ sound = true, browser }: AttentionSetup, host: Att
   const load = (): void => change(!!sound && storage.getItem(key()) !== 'off', state.get().blocked);
   const unlock = async (): Promise<void> => {
     if (!state.get().enabled || !state.get().blocked) return;
-    chime ??= import('./chime.js').then(({ createChime }) =>
-      createChime(sound, (blocked) => change(state.get().enabled, blocked)),
+    chime ??= import('./chime.js').then(
+      ({ createChime }) => createChime(sound, (blocked) => change(state.get().enabled, blocked)),
+      () => {
+        // The page is being left, or the network is away: the next gesture asks again.
+        chime = undefined;
+        return null;
+      },
     );
-    (await chime).unlock();
+    (await chime)?.unlock();
   };
-  const play = (): void => void chime?.then((chime) => chime.play()).catch(host.report);
+  const play = (): void => void chime?.then((chime) => chime?.play()).catch(host.report);
   const unlocked = (): void => void unlock().catch(host.report);
 
   return {
