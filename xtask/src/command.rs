@@ -112,12 +112,19 @@ fn announce(command: &Command) {
     drop(std::io::stdout().flush());
 }
 
+/// Variables that make a run another one, and so are part of what is typed.
+const CHOICES: [&str; 2] = ["BELFRY_TEST_STORE", "BELFRY_TEST_BUS"];
+
 /// A command as a person would type it in the root.
 pub(crate) fn typed(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned();
+    let choices = command.get_envs().filter(|(name, _)| CHOICES.iter().any(|choice| *name == *choice));
+    let choices = choices.filter_map(|(name, value)| {
+        value.map(|value| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
+    });
     let words = command.get_args().map(|word| word.to_string_lossy().into_owned());
-    let line = std::iter::once(name).chain(words).collect::<Vec<_>>().join(" ");
+    let line = choices.chain(std::iter::once(name)).chain(words).collect::<Vec<_>>().join(" ");
     match command.get_current_dir().and_then(|dir| dir.strip_prefix(root()).ok()) {
         Some(dir) if !dir.as_os_str().is_empty() => format!("(cd {} && {line})", dir.display()),
         _ => line,
@@ -162,6 +169,13 @@ mod tests {
         let mut npm = command("/usr/bin/npm");
         npm.current_dir(root().join("web")).args(["ci", "--ignore-scripts"]);
         assert_eq!(typed(&npm), "(cd web && npm ci --ignore-scripts)");
+    }
+
+    #[test]
+    fn what_makes_a_run_another_one_is_typed_too() {
+        let mut tests = command("cargo");
+        tests.arg("test").env("BELFRY_TEST_STORE", "postgres").env("FORCE_COLOR", "1");
+        assert_eq!(typed(&tests), "BELFRY_TEST_STORE=postgres cargo test");
     }
 
     #[test]

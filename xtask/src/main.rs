@@ -12,6 +12,7 @@ mod e2e;
 mod fuzz;
 mod loc;
 mod mail_server;
+mod services;
 mod test;
 mod tidy;
 mod tools;
@@ -91,6 +92,12 @@ enum Routine {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Starts PostgreSQL, Redis and NATS for tests, runs a command that finds them in its environment, and stops them.
+    Services {
+        /// For example `cargo nextest run -p belfry-store`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<String>,
+    },
     /// Prints lines per crate and the number of crates in the tree.
     Loc,
 }
@@ -117,6 +124,7 @@ fn run(routine: Routine) -> anyhow::Result<()> {
         Routine::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Routine::Api { examples, arguments } => api::run(examples, &arguments),
         Routine::Chaos { release, arguments } => chaos::run(release, &arguments),
+        Routine::Services { command } => services::run(&command),
         Routine::Loc => loc::run(),
     }
 }

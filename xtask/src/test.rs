@@ -1,9 +1,43 @@
 //! `cargo xtask test`: every suite, one closing line.
 
 use crate::command::{Stopwatch, cargo, read_along, readable, typed};
+use crate::services::Services;
 use crate::{e2e, mail_server, tools};
 use anyhow::{Result, bail};
 use std::process::Command;
+
+/// Whether tests read `BELFRY_TEST_STORE` and `BELFRY_TEST_BUS`. Until they do, the runs of [`MATRIX`] would be the
+/// ordinary one again.
+const TESTS_READ_THE_MATRIX: bool = false;
+
+/// SQLite and the bus of a single node.
+const ORDINARY: Combination = Combination { choices: &[], targets: &[] };
+/// What runs besides.
+const MATRIX: [Combination; 4] = [
+    // The store does not know the bus.
+    Combination { choices: &[("BELFRY_TEST_STORE", "postgres")], targets: &["contract"] },
+    Combination {
+        choices: &[("BELFRY_TEST_STORE", "postgres"), ("BELFRY_TEST_BUS", "postgres")],
+        targets: WIRED,
+    },
+    Combination {
+        choices: &[("BELFRY_TEST_STORE", "postgres"), ("BELFRY_TEST_BUS", "redis")],
+        targets: WIRED,
+    },
+    Combination {
+        choices: &[("BELFRY_TEST_STORE", "postgres"), ("BELFRY_TEST_BUS", "nats")],
+        targets: WIRED,
+    },
+];
+/// The tests with a real server.
+const WIRED: &[&str] = &["it", "fallback"];
+
+/// Tests that run on other engines.
+struct Combination {
+    choices: &'static [(&'static str, &'static str)],
+    /// Empty: all.
+    targets: &'static [&'static str],
+}
 
 /// Installs what is missing, runs the suites one after the other, all of them also when one fails, and closes with
 /// `N passed, N failed`. With a filter only the Rust tests whose names contain it run.
@@ -18,24 +52,37 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
             tools::build_web(&web)?;
         }
     }
-    // Some Rust tests speak to it, with a filter too.
+    // Some Rust tests speak to these, with a filter too.
     mail_server::ensure()?;
-    let mut suites = vec![rust_tests(filter)?];
+    let services = services(filter)?;
+    let mut suites = vec![rust_tests(services.as_ref(), &ORDINARY)?];
+    suites[0].command.args(filter);
     if filter.is_none() {
+        if TESTS_READ_THE_MATRIX {
+            for combination in &MATRIX {
+                suites.push(rust_tests(services.as_ref(), combination)?);
+            }
+        }
         suites.push(doc_tests());
         suites.extend(web_tests()?);
         suites.extend(e2e::command()?.map(|command| Suite { command, reporter: Reporter::Npm }));
         suites.push(api_examples());
     }
+    let mut ran = Vec::new();
     for suite in suites {
         let typed = typed(&suite.command);
         let (counts, succeeded) = suite.run()?;
         total = total.plus(counts);
+        ran.push(format!("{} tests ran: {typed}", counts.passed + counts.failed));
         if !succeeded {
             broken.push(typed);
         }
     }
+    drop(services);
     println!("\ntests took {}", readable(clock.passed()));
+    for line in &ran {
+        println!("{line}");
+    }
     for command in &broken {
         println!("failed: {command}");
     }
@@ -46,7 +93,20 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-fn rust_tests(filter: Option<&str>) -> Result<Suite> {
+/// A person who runs a few tests may be without the engines, as most tests are; a whole run is not.
+fn services(filter: Option<&str>) -> Result<Option<Services>> {
+    match Services::start() {
+        Err(error) if filter.is_some() => {
+            println!("tests that need PostgreSQL, Redis or NATS say that they are skipped: {error:#}");
+            Ok(None)
+        }
+        started => started.map(Some),
+    }
+}
+
+/// Every combination is a run over the workspace: with single packages their dependencies would be built again, with
+/// fewer features.
+fn rust_tests(services: Option<&Services>, on: &Combination) -> Result<Suite> {
     let (mut command, reporter) = match tools::nextest()? {
         Some(mut nextest) => {
             nextest.args(["run", "--workspace", "--no-fail-fast"]);
@@ -54,12 +114,24 @@ fn rust_tests(filter: Option<&str>) -> Result<Suite> {
         }
         None => {
             let mut test = cargo();
-            test.args(["test", "--workspace", "--all-targets", "--no-fail-fast"]);
+            test.args(["test", "--workspace", "--no-fail-fast"]);
+            test.args(on.targets.is_empty().then_some("--all-targets"));
             (test, Reporter::Libtest)
         }
     };
-    command.args(filter);
+    on.choose(&mut command);
+    if let Some(services) = services {
+        services.lend(&mut command);
+    }
     Ok(Suite { command, reporter })
+}
+
+impl Combination {
+    fn choose(&self, tests: &mut Command) {
+        tests
+            .args(self.targets.iter().flat_map(|target| ["--test", target]))
+            .envs(self.choices.iter().copied());
+    }
 }
 
 /// The examples in the documentation, which nextest does not run.
@@ -226,6 +298,22 @@ mod tests {
         ] {
             assert_eq!(read(other), Counts::default(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_combination_runs_its_targets_on_its_engines() {
+        let typed = |on: &Combination| {
+            let mut tests = crate::command::command("tests");
+            on.choose(&mut tests);
+            typed(&tests)
+        };
+        assert_eq!(typed(&ORDINARY), "tests");
+        let on_buses = ["postgres", "redis", "nats"].map(|bus| {
+            format!("BELFRY_TEST_BUS={bus} BELFRY_TEST_STORE=postgres tests --test it --test fallback")
+        });
+        let [contract, wired @ ..] = MATRIX.map(|on| typed(&on));
+        assert_eq!(contract, "BELFRY_TEST_STORE=postgres tests --test contract");
+        assert_eq!(wired, on_buses);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the routines need on the machine, and how they get it.
 
 use crate::command::{cargo, command, output, root, run, succeeds, typed};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,13 +18,19 @@ struct Program {
 const PROGRAMS: [Program; 3] = [
     Program { name: "node", package: "nodejs", told: "--version" },
     Program { name: "npm", package: "npm", told: "--version" },
-    Program { name: "/usr/sbin/nginx", package: "nginx", told: "-v" },
+    Program { name: "nginx", package: "nginx", told: "-v" },
 ];
 
 /// What the tests of pages call.
 const BROWSERS: [Program; 2] = [
     Program { name: "chromium", package: "chromium", told: "--version" },
     Program { name: "firefox-esr", package: "firefox-esr", told: "--version" },
+];
+/// What holds alerts and carries hints where several nodes run.
+const SERVICES: [Program; 3] = [
+    Program { name: "initdb", package: "postgresql", told: "--version" },
+    Program { name: "redis-server", package: "redis-server", told: "--version" },
+    Program { name: "nats-server", package: "nats-server", told: "--version" },
 ];
 /// Letters that their pages show.
 const FONTS: &str = "fonts-noto-core";
@@ -39,9 +45,48 @@ pub(crate) fn ensure_browsers() -> Result<()> {
     ensure(&BROWSERS, &[FONTS])
 }
 
+/// Where the programs of [`SERVICES`] lie.
+pub(crate) struct ServicePrograms {
+    /// PostgreSQL's other programs lie beside it.
+    pub(crate) initdb: PathBuf,
+    pub(crate) redis: PathBuf,
+    pub(crate) nats: PathBuf,
+}
+
+/// The same for the engines that tests start.
+pub(crate) fn ensure_services() -> Result<ServicePrograms> {
+    ensure(&SERVICES, &[])?;
+    let [initdb, redis, nats] = SERVICES.map(|program| {
+        program.path().with_context(|| format!("`{}` brings no `{}`", program.package, program.name))
+    });
+    Ok(ServicePrograms { initdb: initdb?, redis: redis?, nats: nats? })
+}
+
+impl Program {
+    /// By its name where it is on the path, else where Debian keeps what it does not put there.
+    fn path(&self) -> Option<PathBuf> {
+        let answers = |path: &PathBuf| succeeds(command(&path.to_string_lossy()).arg(self.told));
+        let mut paths = vec![PathBuf::from(self.name), Path::new("/usr/sbin").join(self.name)];
+        let postgres = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        paths.extend(newest_first(
+            postgres.map(|version| version.path().join("bin").join(self.name)).collect(),
+        ));
+        paths.into_iter().find(answers)
+    }
+}
+
+/// Folders with the major version as their name: 9 is older than 15.
+fn newest_first(mut programs: Vec<PathBuf>) -> Vec<PathBuf> {
+    let version = |program: &PathBuf| {
+        let folders = program.components().rev().nth(2)?;
+        folders.as_os_str().to_str()?.parse::<u32>().ok()
+    };
+    programs.sort_by_key(|program| std::cmp::Reverse(version(program)));
+    programs
+}
+
 fn ensure(programs: &[Program], with: &[&str]) -> Result<()> {
-    let missing: Vec<&Program> =
-        programs.iter().filter(|program| !succeeds(command(program.name).arg(program.told))).collect();
+    let missing: Vec<&Program> = programs.iter().filter(|program| program.path().is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -183,4 +228,16 @@ pub(crate) fn build(package: &str, binary: &str, release: bool) -> Result<PathBu
         bail!("`{}` built no `{}`", typed(&build), path.display());
     }
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_postgres_is_asked_first() {
+        let at = |version: &str| Path::new("/usr/lib/postgresql").join(version).join("bin/initdb");
+        let sorted = newest_first(vec![at("9"), at("17"), at("odd"), at("15")]);
+        assert_eq!(sorted, [at("17"), at("15"), at("9"), at("odd")]);
+    }
 }
