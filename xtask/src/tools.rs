@@ -15,10 +15,11 @@ struct Program {
 }
 
 /// What the tests call. Rust itself, and the linker it needs, are there: this program was built with them.
-const PROGRAMS: [Program; 3] = [
+const PROGRAMS: [Program; 4] = [
     Program { name: "node", package: "nodejs", told: "--version" },
     Program { name: "npm", package: "npm", told: "--version" },
     Program { name: "nginx", package: "nginx", told: "-v" },
+    Program { name: "caddy", package: "caddy", told: "version" },
 ];
 
 /// What the tests of pages call.

@@ -1,13 +1,12 @@
 //! `deploy/nginx/belfry.conf`: one origin for an application and Belfry.
 
-use axum::Router;
-use axum::http::HeaderMap;
+use crate::neighbours::application;
+use crate::shipped::{answers, free_port, path, with_other};
 use belfry_tests::shim::skipped;
 use belfry_tests::{Events, Opening, Socket, TestServer, eventually, numbered};
 use http::Method;
 use serde_json::json;
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -17,31 +16,34 @@ use tempfile::TempDir;
 const PROGRAMS: [&str; 2] = ["/usr/sbin/nginx", "nginx"];
 
 /// nginx with the shipped configuration, in front of a server and an application.
-struct Nginx {
+pub(crate) struct Nginx {
     child: Child,
-    url: String,
+    pub(crate) url: String,
     dir: TempDir,
 }
 
 impl Nginx {
-    /// Starts it where it is installed; `http` stands before the shipped file, in the same block.
+    /// In front of one server and an application; `http` stands before the shipped file, in the same block.
     async fn start(server: &TestServer, application: u16, http: &str) -> Option<Self> {
-        let Some(program) = PROGRAMS.into_iter().find(|name| answers(name)) else {
+        let nodes = [
+            ("127.0.0.1:8787", server.address().to_string()),
+            ("127.0.0.1:3000", format!("127.0.0.1:{application}")),
+        ];
+        Self::start_with("nginx/belfry.conf", &nodes, http).await
+    }
+
+    /// Starts it where it is installed.
+    pub(crate) async fn start_with(file: &str, nodes: &[(&str, String)], http: &str) -> Option<Self> {
+        let Some(program) = PROGRAMS.into_iter().find(|name| answers(name, "-v")) else {
             skipped("there is no nginx; `cargo xtask test` installs it");
             return None;
         };
         let dir = tempfile::tempdir().expect("a temporary directory");
         let port = free_port();
-        let conf = write_files(
-            dir.path(),
-            http,
-            &[
-                ("listen 80;", format!("listen 127.0.0.1:{port};")),
-                ("127.0.0.1:8787", server.address().to_string()),
-                ("127.0.0.1:3000", format!("127.0.0.1:{application}")),
-                ("/var/log/nginx/belfry.log", path(dir.path(), "access.log")),
-            ],
-        );
+        let mut other = nodes.to_vec();
+        other.push(("listen 80;", format!("listen 127.0.0.1:{port};")));
+        other.push(("/var/log/nginx/belfry.log", path(dir.path(), "access.log")));
+        let conf = write_files(dir.path(), http, &with_other(file, &other));
         let child = Command::new(program)
             .args(["-p", &path(dir.path(), ""), "-e", &path(dir.path(), "error.log"), "-c"])
             .arg(conf)
@@ -74,27 +76,8 @@ impl Drop for Nginx {
     }
 }
 
-fn answers(program: &str) -> bool {
-    Command::new(program).arg("-v").stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-}
-
-fn path(dir: &Path, name: &str) -> String {
-    dir.join(name).to_str().expect("temporary directories have plain names").to_owned()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("it is bound").port()
-}
-
-/// The shipped file with other addresses, and a frame around it that runs in the foreground in a folder of its own.
-fn write_files(dir: &Path, http: &str, other: &[(&str, String)]) -> PathBuf {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nginx/belfry.conf");
-    let mut site = fs::read_to_string(shipped).expect("the shipped file");
-    for (from, to) in other {
-        assert!(site.contains(from), "the shipped file has no `{from}` any more");
-        site = site.replace(from, to);
-    }
+/// The shipped file and a frame around it that runs in the foreground in a folder of its own.
+fn write_files(dir: &Path, http: &str, site: &str) -> PathBuf {
     fs::write(dir.join("belfry.conf"), site).expect("is written");
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|what| format!("{what}_temp_path {};\n", path(dir, what)));
@@ -114,18 +97,6 @@ fn write_files(dir: &Path, http: &str, other: &[(&str, String)]) -> PathBuf {
 fn user() -> String {
     let name = Command::new("id").arg("-un").output().expect("`id` is everywhere").stdout;
     String::from_utf8(name).expect("a name").trim().to_owned()
-}
-
-/// An application that says what reached it.
-#[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
-async fn application() -> u16 {
-    let echo = |headers: HeaderMap| async move {
-        format!("the application, cookie {:?}", headers.get("cookie").and_then(|value| value.to_str().ok()))
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-    let port = listener.local_addr().expect("it is bound").port();
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(echo)).await });
-    port
 }
 
 #[tokio::test]
