@@ -1,10 +1,9 @@
 //! An alert's row: what it says, whom it is for, and, for one recipient, where it stands in that inbox.
 
-use crate::error::{Sql, unreadable};
+use crate::sql::{Connection, OptionalExtension, params, Row, Sql, Statement, unreadable};
 use crate::txn::Txn;
 use crate::{AlertDetail, Content, Idempotency, NewAlert, UnixMs};
 use belfry_protocol::{AlertId, Audience, GroupId, Severity, UserId};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use std::sync::{Arc, LazyLock};
 
 /// What [`content_at`] reads, of a table named `a`.
@@ -108,7 +107,7 @@ const RARE_COLUMNS: [&str; 9] = [
 
 /// The statements that store an alert, one per form, kept for the length of a transaction.
 #[derive(Default)]
-pub(crate) struct Inserts<'a>([Option<CachedStatement<'a>>; 4]);
+pub(crate) struct Inserts<'a>([Option<Statement<'a>>; 4]);
 
 static INSERTS: LazyLock<[String; 4]> = LazyLock::new(|| {
     std::array::from_fn(|form| {
@@ -174,25 +173,25 @@ pub(crate) fn insert(txn: &mut Txn<'_>, alert: &NewAlert, placement: Placement) 
         binder.bind(content.ladder.as_deref())?;
         binder.bind(audience)?;
     }
-    binder.insert.raw_execute()?;
+    binder.insert.send_bound()?;
     Ok(())
 }
 
 struct Binder<'a, 'b> {
-    insert: &'a mut CachedStatement<'b>,
+    insert: &'a mut Statement<'b>,
     next: usize,
 }
 
 impl Binder<'_, '_> {
     fn bind(&mut self, value: impl rusqlite::ToSql) -> Sql<()> {
-        self.insert.raw_bind_parameter(self.next, value)?;
+        self.insert.bind(self.next, value)?;
         self.next += 1;
         Ok(())
     }
 }
 
 fn json(value: &impl serde::Serialize) -> Sql<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    serde_json::to_string(value).map_err(|error| crate::sql::Error::Unreadable(error.to_string()))
 }
 
 fn audience_text(audience: &Audience) -> Sql<Option<String>> {

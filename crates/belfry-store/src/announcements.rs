@@ -1,15 +1,14 @@
 //! Alerts for everyone: one row each, numbered in the stream `all`; what a person does with one is a sparse mark.
 
 use crate::alerts::{self, Placement};
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::ladder_fanouts;
-use crate::memory::{AllState, Announcement, Core, Mark};
+use crate::memory::{AllState, Announcement, Core, Mark, Memory};
 use crate::state::{self, Gone, counts};
 use crate::told_levels;
 use crate::txn::{Txn, meta, set_meta};
 use crate::{AllChange, NewAlert, Published};
 use belfry_protocol::{AlertId, Level, Seq, StateChange, UserId};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 
 /// Reads the active announcements at the start.
@@ -21,13 +20,26 @@ pub(crate) fn load(conn: &Connection) -> Sql<AllState> {
          LEFT JOIN ladder_fanouts l ON l.alert_key = n.alert_key WHERE n.gone = 0 ORDER BY n.all_seq",
         alerts::CONTENT_COLUMNS
     );
-    let mut select = conn.prepare(&sql)?;
+    let mut select = conn.prepare_cached(&sql)?;
     let rows = select.query_map([], |row| {
         let (id, content) = alerts::content_at(row, 3)?;
         let all_seq = row.get::<_, i64>(0)? as u64;
         Ok(Arc::new(Announcement { all_seq, id, latecomers: row.get(1)?, has_ladder: row.get(2)?, content }))
     })?;
     Ok(AllState { head, active: rows.collect::<Sql<_>>()? })
+}
+
+/// Where other nodes change the stream: makes memory know it as it is on disk now. Every change has a number of its own,
+/// so the same head is the same stream.
+pub(crate) fn refresh(conn: &Connection, memory: &Memory) -> Sql<()> {
+    if !conn.is_shared() {
+        return Ok(());
+    }
+    let head = meta(conn, "all_head")?.unwrap_or(0) as u64;
+    if head != memory.all().head {
+        memory.set_newer_all(load(conn)?);
+    }
+    Ok(())
 }
 
 /// The next number of the stream.
@@ -41,6 +53,7 @@ fn next_seq(txn: &mut Txn<'_>) -> Sql<u64> {
 /// Stores an alert for everyone. Where too many are active the oldest leaves first, with a number of its own; where
 /// an active one has the same collapse key the new one takes its place, with the one number.
 pub(crate) fn publish(txn: &mut Txn<'_>, alert: &NewAlert, now: i64) -> Sql<Published> {
+    txn.lock_all()?;
     let collapse_key = alert.content.collapse_key.as_deref();
     let replaced = collapse_key.and_then(|key| {
         let all = txn.all();
@@ -107,6 +120,7 @@ fn take_out(txn: &mut Txn<'_>, all_seq: u64, gone: Gone, version: u64) -> Sql<Op
 
 /// Takes active announcements out of everyone's list with one number.
 pub(crate) fn leave(txn: &mut Txn<'_>, all_seqs: &[u64], gone: Gone) -> Sql<Option<AllChange>> {
+    txn.lock_all()?;
     if all_seqs.iter().all(|seq| txn.all().find(*seq).is_none()) {
         return Ok(None);
     }
@@ -120,6 +134,7 @@ pub(crate) fn leave(txn: &mut Txn<'_>, all_seqs: &[u64], gone: Gone) -> Sql<Opti
 
 /// Takes out what is over.
 pub(crate) fn expire(txn: &mut Txn<'_>, now: i64) -> Sql<Option<AllChange>> {
+    txn.refresh_all()?;
     let all = txn.all();
     let over = all.active.iter().filter(|one| one.content.expires_at.is_some_and(|at| at.0 <= now));
     let over: Vec<u64> = over.map(|one| one.all_seq).collect();
@@ -225,7 +240,7 @@ pub(crate) fn raise_level(txn: &mut Txn<'_>, user: &UserId, all_seq: u64, level:
     }
     conn.prepare_cached(
         "INSERT INTO marks (user_key, all_seq, version, flags, level) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (user_key, all_seq) DO UPDATE SET level = max(level, excluded.level)",
+         ON CONFLICT (user_key, all_seq) DO UPDATE SET level = CASE WHEN marks.level < excluded.level THEN excluded.level ELSE marks.level END",
     )?
     .execute(params![work.core.key, all_seq as i64, mark.version as i64, mark.flags, mark.level])?;
     if level == Level::Received {

@@ -1,11 +1,11 @@
 //! One call on a leg, and what it came to.
 
-use crate::error::Sql;
+use crate::sql::{params, Sql};
+use crate::delivery_rows;
 use crate::legs::{find_leg, finish, save_leg};
 use crate::txn::Txn;
 use crate::{AttemptRow, Store, StoreError, Then, UnixMs};
 use belfry_protocol::delivery::LegState;
-use rusqlite::params;
 
 /// Attempts kept of a leg.
 const ATTEMPTS_KEPT: u32 = 20;
@@ -20,6 +20,8 @@ impl Store {
     ) -> Result<Vec<bool>, StoreError> {
         let record = move |txn: &mut Txn<'_>| {
             txn.at(now.0);
+            let keys: Vec<i64> = attempts.iter().map(|attempt| attempt.leg.key).collect();
+            delivery_rows::own_of_legs(txn, &keys)?;
             attempts.iter().map(|attempt| record(txn, attempt, now.0)).collect()
         };
         self.inner.writer.write(record).await

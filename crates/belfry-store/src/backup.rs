@@ -1,7 +1,7 @@
 //! A copy that is a store of its own: whoever was connected to the original resets when it meets the copy.
 
 use crate::StoreError;
-use crate::error::store_error;
+use crate::sql;
 use crate::schema::sync_directory;
 use crate::txn::set_meta;
 use crate::users::random_u32;
@@ -33,7 +33,7 @@ pub fn backup_file(from: &Path, to: &Path, progress: impl Fn(u64, u64)) -> Resul
     {
         return Err(unavailable(error));
     }
-    let copied = copy(from, partial, progress).map_err(|error| store_error(&error));
+    let copied = copy(from, partial, progress).map_err(|error| error.for_caller());
     let placed = copied.and_then(|()| place(partial, to).map_err(unavailable));
     if placed.is_err() {
         // The first error is the one to tell.
@@ -42,7 +42,7 @@ pub fn backup_file(from: &Path, to: &Path, progress: impl Fn(u64, u64)) -> Resul
     placed
 }
 
-fn copy(from: &Path, partial: &Path, progress: impl Fn(u64, u64)) -> rusqlite::Result<()> {
+fn copy(from: &Path, partial: &Path, progress: impl Fn(u64, u64)) -> sql::Sql<()> {
     let source = Connection::open_with_flags(
         from,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -70,11 +70,11 @@ fn copy(from: &Path, partial: &Path, progress: impl Fn(u64, u64)) -> rusqlite::R
     // One file: the copy is nobody's log.
     target.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0))?;
     target.pragma_update(None, "synchronous", "FULL")?;
-    target.execute_batch("BEGIN IMMEDIATE")?;
+    let target = sql::Connection::Sqlite(target);
+    target.begin()?;
     set_meta(&target, "store_epoch", i64::from(random_u32()))?;
     set_meta(&target, "restored", 1)?;
-    target.execute_batch("COMMIT")?;
-    target.close().map_err(|(_, error)| error)
+    target.commit()
 }
 
 fn place(partial: &Path, to: &Path) -> std::io::Result<()> {

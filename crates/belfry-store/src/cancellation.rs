@@ -6,27 +6,30 @@
 
 use crate::announcements;
 use crate::delivery_rows::{self, Delivery, active_of, save};
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::legs;
 use crate::memory::Core;
 use crate::state::{ACTED, ARCHIVED, Gone, READ, level_code, level_from};
 use crate::txn::Txn;
 use belfry_protocol::delivery::{DeliveryState, LegState};
 use belfry_protocol::{Level, UserId};
-use rusqlite::{Connection, OptionalExtension, params};
 
 /// A state in which a delivery ends, and why.
 pub(crate) type Outcome = (DeliveryState, &'static str);
 
 /// Ends the deliveries that what this transaction did so far has made needless.
 pub(crate) fn end_what_is_satisfied(txn: &mut Txn<'_>) -> Sql<()> {
-    if txn.state.active_users.is_empty() {
+    let shared = txn.conn.is_shared();
+    if txn.state.active_users.is_empty() && !shared {
         return Ok(());
     }
-    let active = &txn.state.active_users;
-    let touched = txn.effects.work.iter().filter(|(_, work)| work.reached && !work.erased);
-    let touched = touched.filter(|(_, work)| active.contains(&work.core.key));
-    let mut touched: Vec<(UserId, i64)> = touched.map(|(user, work)| (user.clone(), work.core.key)).collect();
+    let reached = txn.effects.work.iter().filter(|(_, work)| work.reached && !work.erased);
+    let reached = reached.filter(|(_, work)| shared || txn.state.active_users.contains(&work.core.key));
+    let mut touched: Vec<(UserId, i64)> = reached.map(|(user, work)| (user.clone(), work.core.key)).collect();
+    if shared && !touched.is_empty() {
+        let active = delivery_rows::active_among(txn.conn, touched.iter().map(|one| one.1).collect())?;
+        touched.retain(|one| active.contains(&one.1));
+    }
     touched.sort_unstable();
     let now = txn.now();
     for (user, user_key) in touched {
@@ -161,6 +164,10 @@ pub(crate) fn look_again(txn: &mut Txn<'_>, delivery_key: i64, now: i64) -> Sql<
     if txn.user(&user)?.is_none() {
         return Ok(());
     }
+    // Now that it is this transaction's own.
+    let Some(delivery) = delivery_rows::find(txn.conn, delivery_key)? else {
+        return Ok(());
+    };
     match outcome(txn, &user, &delivery)? {
         Some((state, reason)) => end(txn, &delivery, state, reason, now),
         None => Ok(()),

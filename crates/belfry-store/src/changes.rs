@@ -3,14 +3,13 @@
 
 use crate::alerts::{self, Form};
 use crate::announcements::{self, MarkStep};
-use crate::error::Sql;
+use crate::sql::{OptionalExtension, params, Sql};
 use crate::settle::settle_user;
 use crate::state;
 use crate::told_levels::{self, Rising};
 use crate::txn::Txn;
 use crate::{Heads, Selection, StateChanged, Unread};
 use belfry_protocol::{AlertId, Seq, StateChange, UserId};
-use rusqlite::{OptionalExtension, params};
 
 /// What a change found to do.
 #[derive(Default)]
@@ -110,7 +109,7 @@ fn change_item(
     }
     txn.conn
         .prepare_cached(
-            "UPDATE notifications SET flags = ?3, version = ?4, level = max(level, ?5) \
+            "UPDATE notifications SET flags = ?3, version = ?4, level = CASE WHEN level < ?5 THEN ?5 ELSE level END \
              WHERE user_key = ?1 AND seq = ?2",
         )?
         .execute(params![
@@ -204,7 +203,7 @@ fn change_items_up_to(
     let time = level.map(|_| step.now);
     txn.conn
         .prepare_cached(&format!(
-            "UPDATE notifications SET flags = {becomes}, version = ?3, level = max(level, ?4), \
+            "UPDATE notifications SET flags = {becomes}, version = ?3, level = CASE WHEN level < ?4 THEN ?4 ELSE level END, \
              {column} = coalesce({column}, ?5) WHERE user_key = ?1 AND seq <= ?2 AND gone = 0 AND {applies}"
         ))?
         .execute(params![user_key, up_to, step.version as i64, level.map_or(0, state::level_code), time])?;

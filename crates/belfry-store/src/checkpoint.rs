@@ -4,7 +4,6 @@
 //! log's end, so the log never starts anew: above a size, and when nearly all is copied, the writer itself does the
 //! rest, and the next commit begins at the log's front again.
 
-use crate::error::Sql;
 use crate::memory::lock;
 use crate::schema::{PAGE_BYTES, connect_writer};
 use crate::shared::Shared;
@@ -73,8 +72,9 @@ fn run(shared: &Shared, stop: &AtomicBool) {
         if stop.load(Ordering::Acquire) {
             return;
         }
+        let Some(path) = shared.engine.file() else { continue };
         if conn.is_none() {
-            conn = connect_writer(&shared.path, shared.options.busy_timeout).ok();
+            conn = connect_writer(path, shared.options.busy_timeout).ok();
         }
         let result = conn.as_ref().map(|conn| conn.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::PASSIVE));
         match result {
@@ -111,11 +111,11 @@ pub(crate) fn restart_if_large(shared: &Shared, conn: &Connection) {
 }
 
 /// Copies everything and truncates the log.
-pub(crate) fn truncate(shared: &Shared, conn: &Connection) -> Sql<()> {
+pub(crate) fn truncate(shared: &Shared, conn: &Connection) -> rusqlite::Result<()> {
     copy_all(shared, conn, CheckpointMode::TRUNCATE)
 }
 
-fn copy_all(shared: &Shared, conn: &Connection, mode: CheckpointMode) -> Sql<()> {
+fn copy_all(shared: &Shared, conn: &Connection, mode: CheckpointMode) -> rusqlite::Result<()> {
     conn.wal_checkpoint_v2(DEFAULT_NAME, mode)?;
     shared.counters.wal_pages.store(0, Ordering::Relaxed);
     shared.counters.wal_copied.store(0, Ordering::Relaxed);

@@ -3,15 +3,14 @@
 use crate::cancellation;
 use crate::delivery_codes as codes;
 use crate::delivery_rows::{self, COLUMNS, Delivery, save};
-use crate::error::Sql;
+use crate::sql::{Connection, Listed, Sql};
 use crate::legs;
-use crate::txn::Txn;
+use crate::txn::{Busy, Txn};
 use crate::users;
 use crate::{DeadLetterPage, DeadLetterQuery, DeadLetterRow, Deferred, Replay, Store, StoreError, UnixMs};
 use belfry_protocol::delivery::{DeliveryState, LegState};
 use belfry_protocol::{Channel, Step, UserId};
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
 
 impl Store {
     /// A page of dead letters in the order in which their deliveries were opened.
@@ -73,7 +72,7 @@ fn condition(filter: &DeadLetterQuery, conn: &Connection) -> Sql<Option<(String,
 }
 
 fn user_key(conn: &Connection, user: &UserId) -> Sql<Option<i64>> {
-    use rusqlite::OptionalExtension;
+    use crate::sql::OptionalExtension;
     conn.prepare_cached("SELECT user_key FROM users WHERE id = ?1")?
         .query_row([user.as_str()], |row| row.get(0))
         .optional()
@@ -98,7 +97,7 @@ fn matching(
         values.len()
     );
     conn.prepare_cached(&sql)?
-        .query_map(params_from_iter(values), |row| {
+        .query_map(Listed(values), |row| {
             Ok((delivery_rows::read(row)?, row.get(23)?, row.get(24)?))
         })?
         .collect()
@@ -169,8 +168,13 @@ fn replay(txn: &mut Txn<'_>, which: &Replay, limit: u32, now: i64) -> Sql<(u32, 
     found.dedup_by_key(|one| one.key);
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
+    txn.own(&found.iter().map(|one| one.user_key).collect::<Vec<_>>(), Busy::Awaited)?;
     let mut replayed = 0;
     for before in found {
+        let now_dead = delivery_rows::find(txn.conn, before.key)?;
+        let Some(before) = now_dead.filter(|one| one.state == DeliveryState::DeadLettered) else {
+            continue;
+        };
         replayed += u32::from(replay_one(txn, &before, now)?);
     }
     Ok((replayed, more))

@@ -2,13 +2,12 @@
 
 use crate::cancellation::{self, end, end_what_is_satisfied};
 use crate::delivery_codes as codes;
-use crate::delivery_rows::{Delivery, find, lease_end, save};
-use crate::error::Sql;
+use crate::delivery_rows::{self, Delivery, find, lease_end, save};
+use crate::sql::{Connection, params, Sql};
 use crate::legs;
 use crate::txn::Txn;
 use crate::{Decision, Deferred, LegRef, Store, StoreError, UnixMs, Verdict};
 use belfry_protocol::delivery::{DeliveryState, LegState};
-use rusqlite::{Connection, params};
 use std::time::Duration;
 
 impl Store {
@@ -22,6 +21,10 @@ impl Store {
         lease: Duration,
     ) -> Result<Vec<Option<Vec<LegRef>>>, StoreError> {
         let decide = move |txn: &mut Txn<'_>| {
+            let with = |one: &Decision| one.with.iter().map(|member| member.key).collect::<Vec<_>>();
+            let keys: Vec<i64> =
+                decisions.iter().flat_map(|one| std::iter::once(one.key).chain(with(one))).collect();
+            delivery_rows::own(txn, &keys)?;
             end_what_is_satisfied(txn)?;
             let leased_until = lease_end(now.0, lease);
             decisions.iter().map(|one| decide(txn, one, now.0, leased_until)).collect()

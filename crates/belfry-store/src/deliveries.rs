@@ -4,18 +4,17 @@
 use crate::cancellation::{self, end};
 use crate::delivery_codes as codes;
 use crate::delivery_rows::{
-    COLUMNS, Delivery, LAPSED, LAPSES_MAX, active_of, count, find_of, lease_end, new_token, read, save,
+    self,    COLUMNS, Delivery, LAPSED, LAPSES_MAX, active_of, count, find_of, lease_end, new_token, read, save,
 };
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::legs;
 use crate::settle::settle_user;
 use crate::state::level_code;
-use crate::txn::Txn;
+use crate::txn::{Busy, Txn};
 use crate::users;
 use crate::{AfterStep, ClaimedDelivery, Deferred, NewDelivery, Store, StoreError, UnixMs};
 use belfry_protocol::delivery::{DeliveryState, LegState};
 use belfry_protocol::{Provider, Seq};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -44,6 +43,7 @@ impl Store {
         limit: u32,
         lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
+        let now = self.inner.shared.by_common_clock(now);
         if self.inner.shared.due().deliveries.is_none_or(|at| at > now.0) {
             return Ok(Vec::new());
         }
@@ -68,6 +68,7 @@ impl Store {
 
 fn open(txn: &mut Txn<'_>, new: &[NewDelivery], watched_to: Option<i64>, now: i64) -> Sql<u32> {
     txn.at(now);
+    txn.lock_users(new.iter().map(|one| &one.user))?;
     let mut opened = 0;
     for one in new {
         opened += u32::from(open_one(txn, one, now)?);
@@ -233,6 +234,7 @@ fn claim(txn: &mut Txn<'_>, now: i64, limit: u32, leased_until: i64) -> Sql<Vec<
         due.retain(|one| one.user_key != last);
         due.extend(rest);
     }
+    let due = own_free(txn, due, now)?;
     let mut claimed = Vec::with_capacity(due.len());
     for before in due {
         let mut after = before.clone();
@@ -254,6 +256,22 @@ fn claim(txn: &mut Txn<'_>, now: i64, limit: u32, leased_until: i64) -> Sql<Vec<
         }
     }
     Ok(claimed)
+}
+
+/// Where several nodes claim: leaves out what belongs to users that another transaction has, and what was taken before
+/// this one had its user.
+fn own_free(txn: &mut Txn<'_>, due: Vec<Delivery>, now: i64) -> Sql<Vec<Delivery>> {
+    if !txn.conn.is_shared() {
+        return Ok(due);
+    }
+    let users: Vec<i64> = due.iter().map(|one| one.user_key).collect();
+    let owned = txn.own(&users, Busy::Skipped)?;
+    let mut free = Vec::with_capacity(due.len());
+    for one in due.iter().filter(|one| owned.contains(&one.user_key)) {
+        let found = delivery_rows::find(txn.conn, one.key)?;
+        free.extend(found.filter(|one| one.claim_at.is_some_and(|at| at <= now)));
+    }
+    Ok(free)
 }
 
 /// A delivery as the dispatcher sees it. `None`: its alert or its user is gone.
@@ -297,7 +315,7 @@ pub(crate) fn to_caller(txn: &mut Txn<'_>, delivery: &Delivery) -> Sql<Option<Cl
 /// A user's settings have changed: what waits for the end of quiet hours is due, and whoever is just deciding about a
 /// delivery with the old settings has to look again.
 pub(crate) fn settings_changed(txn: &mut Txn<'_>, user_key: i64, now: i64) -> Sql<()> {
-    if !txn.state.active_users.contains(&user_key) {
+    if !txn.conn.is_shared() && !txn.state.active_users.contains(&user_key) {
         return Ok(());
     }
     for before in active_of(txn.conn, user_key)? {
@@ -332,6 +350,7 @@ pub(crate) fn forget_some(txn: &mut Txn<'_>, alert_key: i64, limit: u32) -> Sql<
         .prepare_cached(&format!("SELECT {COLUMNS} FROM deliveries d WHERE d.alert_key = ?1 LIMIT ?2"))?
         .query_map(params![alert_key, limit], read)?
         .collect::<Sql<_>>()?;
+    txn.own(&some.iter().map(|one| one.user_key).collect::<Vec<_>>(), Busy::Awaited)?;
     some.iter().try_for_each(|delivery| forget(txn, delivery))?;
     Ok(some.len() as u32)
 }

@@ -2,16 +2,15 @@
 //! is written twice as SQL.
 
 use crate::delivery_codes as codes;
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Row, Sql};
 use crate::memory::lock;
 use crate::shared::{DueTimes, Shared};
 use crate::state::{level_code, level_from};
-use crate::txn::{Txn, meta};
+use crate::txn::{Busy, Txn, meta};
 use crate::users;
 use crate::{AfterStep, Deferred};
 use belfry_protocol::delivery::DeliveryState;
 use belfry_protocol::{AlertId, Channel, Level, UserId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -148,6 +147,33 @@ pub(crate) fn find(conn: &Connection, key: i64) -> Sql<Option<Delivery>> {
         .optional()
 }
 
+/// Makes everything of the users of these deliveries this transaction's own.
+pub(crate) fn own(txn: &mut Txn<'_>, delivery_keys: &[i64]) -> Sql<()> {
+    own_by(txn, "SELECT DISTINCT user_key FROM deliveries WHERE delivery_key = ANY(?1)", delivery_keys)
+}
+
+/// The same for the users of legs.
+pub(crate) fn own_of_legs(txn: &mut Txn<'_>, leg_keys: &[i64]) -> Sql<()> {
+    let sql = "SELECT DISTINCT d.user_key FROM legs l JOIN deliveries d ON d.delivery_key = l.delivery_key \
+         WHERE l.leg_key = ANY(?1)";
+    own_by(txn, sql, leg_keys)
+}
+
+fn own_by(txn: &mut Txn<'_>, owners: &str, keys: &[i64]) -> Sql<()> {
+    if !txn.conn.is_shared() || keys.is_empty() {
+        return Ok(());
+    }
+    let users: Vec<i64> = txn.conn.prepare_cached(owners)?.query_listed(keys.to_vec(), |row| row.get(0))?;
+    txn.own(&users, Busy::Awaited).map(drop)
+}
+
+/// Of these users those with active deliveries, where several nodes open them.
+pub(crate) fn active_among(conn: &Connection, user_keys: Vec<i64>) -> Sql<HashSet<i64>> {
+    let sql = "SELECT DISTINCT user_key FROM deliveries \
+         WHERE user_key = ANY(?1) AND (ended_at IS NULL OR open_legs > 0)";
+    Ok(conn.prepare_cached(sql)?.query_listed(user_keys, |row| row.get(0))?.into_iter().collect())
+}
+
 /// The delivery of an alert for one user.
 pub(crate) fn find_of(conn: &Connection, alert_key: i64, user_key: i64) -> Sql<Option<Delivery>> {
     conn.prepare_cached(&format!(
@@ -210,7 +236,9 @@ pub(crate) fn count(txn: &mut Txn<'_>, before: Option<&Delivery>, after: Option<
     }
     if let Some(one) = after.filter(|one| one.is_active()) {
         tally.inactive_users.remove(&one.user_key);
-        txn.state.active_users.insert(one.user_key);
+        if !txn.conn.is_shared() {
+            txn.state.active_users.insert(one.user_key);
+        }
     }
 }
 
@@ -244,7 +272,11 @@ pub(crate) fn load(conn: &Connection, shared: &Shared) -> Sql<HashSet<i64>> {
     counters.ladders.store(crate::ladder_fanouts::unfinished(conn)?, Ordering::Relaxed);
     counters.watched_to.store(meta(conn, "watched_to")?.unwrap_or(0), Ordering::Release);
     *lock(&counters.due) = due_times(conn)?;
-    conn.prepare("SELECT DISTINCT user_key FROM deliveries WHERE ended_at IS NULL OR open_legs > 0")?
+    if conn.is_shared() {
+        // Others open them as well: who has any is asked when it matters.
+        return Ok(HashSet::new());
+    }
+    conn.prepare_cached("SELECT DISTINCT user_key FROM deliveries WHERE ended_at IS NULL OR open_legs > 0")?
         .query_map([], |row| row.get(0))?
         .collect()
 }

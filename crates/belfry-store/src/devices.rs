@@ -1,12 +1,11 @@
 //! Devices: where a push to a person goes. An address belongs to one device of one person at a time.
 
-use crate::error::{Sql, unreadable};
+use crate::sql::{Connection, OptionalExtension, params, Row, Sql, unreadable};
 use crate::txn::Txn;
 use crate::users::id_at;
 use crate::{StoreError, UnixMs};
 use belfry_protocol::UserId;
 use belfry_protocol::device::{DEVICES_PER_USER_MAX, PushAddress};
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Moves of addresses that are remembered per person and direction.
 const MOVES_KEPT: i64 = 100;
@@ -106,7 +105,7 @@ const ACCEPTED_EVERY_MS: i64 = 3_600_000;
 /// Registers a device. An address that another device has, of this user or of another, moves here. `None`: too many.
 pub(crate) fn put(txn: &mut Txn<'_>, user: &UserId, device: &NewDevice, now: i64) -> Sql<Option<Registered>> {
     let address = serde_json::to_string(&device.address)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        .map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
     let key = txn.user_or_new(user, now)?.core.key;
     let conn = txn.conn;
     let others: i64 = conn
@@ -290,7 +289,7 @@ pub(crate) fn correct(conn: &Connection, user: &UserId, device: &str, address: &
         return Ok(());
     }
     let address = serde_json::to_string(address)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        .map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
     conn.prepare_cached("UPDATE devices SET address = ?3 WHERE user_key = ?1 AND device_id = ?2")?
         .execute(params![key, device, address])?;
     Ok(())

@@ -2,15 +2,14 @@
 
 use crate::Swept;
 use crate::alerts;
-use crate::error::Sql;
+use crate::sql::{params, Sql};
 use crate::notifications::leave_together;
 use crate::settle::settle_all;
 use crate::state::Gone;
-use crate::txn::Txn;
+use crate::txn::{Busy, Txn};
 use crate::users;
 use crate::{announcements, memory};
 use belfry_protocol::AlertId;
-use rusqlite::params;
 use std::collections::BTreeMap;
 
 /// Marks what is over, for at most `limit` items.
@@ -40,6 +39,7 @@ pub(crate) fn sweep(txn: &mut Txn<'_>, now: i64, limit: u32) -> Sql<Swept> {
     for (user_key, seq, id) in due {
         by_user.entry(user_key).or_default().push((seq, id));
     }
+    txn.own(&by_user.keys().copied().collect::<Vec<_>>(), Busy::Awaited)?;
     for (user_key, mut items) in by_user {
         items.sort_unstable_by_key(|item| item.0);
         if let Some(user) = users::id_of(txn.conn, user_key)? {

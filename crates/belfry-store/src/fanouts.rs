@@ -1,7 +1,7 @@
 //! Audiences of more than one transaction: the promise is a row, its users follow in chunks with commits of their own.
 
 use crate::alerts::{self, Placement};
-use crate::error::{Sql, unreadable};
+use crate::sql::{Connection, OptionalExtension, params, Sql, unreadable};
 use crate::groups;
 use crate::notifications::{Arriving, leave_together, notify};
 use crate::publishing::record_recipient;
@@ -10,7 +10,6 @@ use crate::txn::Txn;
 use crate::users;
 use crate::{Expanded, NewAlert, Published};
 use belfry_protocol::{AlertId, UserId};
-use rusqlite::{Connection, OptionalExtension, params};
 
 /// Users of one chunk.
 pub(crate) const CHUNK_USERS: usize = 200;
@@ -27,7 +26,7 @@ pub(crate) fn begin(
     txn.conn.prepare_cached("INSERT INTO fanouts (alert_key) VALUES (?1)")?.execute([alert_key])?;
     for (chunk, users) in users.unwrap_or_default().chunks(CHUNK_USERS).enumerate() {
         let users = serde_json::to_string(users)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            .map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
         txn.conn
             .prepare_cached("INSERT INTO fanout_users (alert_key, chunk, users) VALUES (?1, ?2, ?3)")?
             .execute(params![alert_key, chunk as i64, users])?;
@@ -77,7 +76,10 @@ pub(crate) fn expand(txn: &mut Txn<'_>, now: i64) -> Sql<Option<Expanded>> {
     let next: Option<(i64, bool, String)> = txn
         .conn
         .prepare_cached(
-            "SELECT alert_key, recalling, cursor FROM fanouts WHERE done = 0 ORDER BY alert_key LIMIT 1",
+            &format!(
+                "SELECT alert_key, recalling, cursor FROM fanouts WHERE done = 0 ORDER BY alert_key LIMIT 1{}",
+                txn.conn.for_update_of_free()
+            ),
         )?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
@@ -120,6 +122,7 @@ fn notify_chunk(txn: &mut Txn<'_>, expanded: &mut Expanded, cursor: &str, now: i
         // The log is read from young alerts only; a late chunk of an old one has to stand in its place at once.
         settled: true,
     };
+    txn.lock_users(&users)?;
     for user in &users {
         let known = txn
             .conn
@@ -178,6 +181,7 @@ fn recall_chunk(txn: &mut Txn<'_>, expanded: &mut Expanded, cursor: &str) -> Sql
     let Some((last, _)) = recipients.last().cloned() else {
         return Ok(());
     };
+    txn.lock_users(recipients.iter().map(|one| &one.0))?;
     for (user, seq) in recipients {
         let change = leave_together(txn, &user, &[(seq, expanded.id)], Gone::Recalled)?;
         expanded.changes.extend(change);

@@ -4,17 +4,15 @@ use crate::StoreError;
 use crate::cancellation::end_what_is_satisfied;
 use crate::checkpoint::{self, Checkpointer};
 use crate::delivery_rows;
-use crate::error::{Sql, is_disk_fault, store_error};
+use crate::sql::{Connection, Sql};
 use crate::memory::lock;
 use crate::receipts::Taken;
-use crate::schema::connect_writer;
 use crate::settle::{SETTLE_ROWS, SETTLE_SLICE, Settling, settle_all};
 use crate::shared::{Shared, monotonic};
 use crate::txn::{DeliveryTally, Effects, Limits, Txn, Work, WriterState};
 use crate::webhook_events;
 use crate::writer::{Call, Job, Message};
 use belfry_protocol::UserId;
-use rusqlite::{Connection, ErrorCode};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -29,7 +27,7 @@ const GROUP_BYTES_MAX: usize = 1024 * 1024;
 /// Longest time a group is built.
 const GROUP_BUILD_MAX: Duration = Duration::from_millis(2);
 /// How old receipts get before they ride on a commit, or make one.
-const RECEIPTS_AGE: Duration = Duration::from_millis(100);
+pub(crate) const RECEIPTS_AGE: Duration = Duration::from_millis(100);
 /// How long it is quiet before the log's end is merged.
 const QUIET: Duration = Duration::from_secs(1);
 /// Rounds that write the most receipts that can wait.
@@ -37,33 +35,32 @@ const FLUSH_ROUNDS_MAX: usize = 40;
 /// How soon a failed chore is tried again.
 const CHORE_RETRY: Duration = Duration::from_secs(1);
 
-fn limits(shared: &Shared) -> Limits {
-    Limits {
-        inbox_items_max: shared.options.inbox_items_max,
-        announcements_max: shared.options.announcements_max,
-        webhook_queue_max: shared.options.webhook_queue_max,
-    }
-}
-
 /// Lets each commit say how long the log is.
 fn watch_log(conn: &mut Connection, shared: &Arc<Shared>) -> Sql<()> {
+    let Connection::Sqlite(conn) = conn else {
+        return Ok(());
+    };
     let shared = Arc::clone(shared);
     conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: i32| {
         shared.counters.wal_pages.store(u64::try_from(pages).unwrap_or(0), Ordering::Relaxed);
         Ok(())
-    }))
+    }))?;
+    Ok(())
 }
 
 /// The writer on its thread.
 pub(crate) struct Running {
-    shared: Arc<Shared>,
-    limits: Limits,
-    conn: Option<Connection>,
-    state: WriterState,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) limits: Limits,
+    pub(crate) conn: Option<Connection>,
+    pub(crate) state: WriterState,
     settling: Settling,
-    checkpointer: Arc<Checkpointer>,
-    receipts_due: Option<Instant>,
+    /// Of a file.
+    checkpointer: Option<Arc<Checkpointer>>,
+    pub(crate) receipts_due: Option<Instant>,
     quiet_at: Option<Instant>,
+    /// When to look at what other nodes did.
+    refresh_at: Option<Instant>,
     turn: usize,
     pages_max: Option<u32>,
 }
@@ -81,14 +78,15 @@ impl Running {
         shared: Arc<Shared>,
         mut conn: Connection,
         newest_key: i64,
-        checkpointer: Arc<Checkpointer>,
+        checkpointer: Option<Arc<Checkpointer>>,
     ) -> Sql<Self> {
         watch_log(&mut conn, &shared)?;
         let active_users = delivery_rows::load(&conn, &shared)?;
         shared.counters.webhooks_due.store(webhook_events::first_due(&conn)?, Ordering::Release);
         let watched_to = shared.counters.watched_to.load(Ordering::Acquire);
         Ok(Self {
-            limits: limits(&shared),
+            limits: Limits::of(&shared.options),
+            refresh_at: shared.engine.is_shared().then(monotonic),
             shared,
             conn: Some(conn),
             state: WriterState {
@@ -137,7 +135,7 @@ impl Running {
         if self.settling.is_running() {
             return Some(Duration::ZERO);
         }
-        let next = [self.receipts_due, self.quiet_at].into_iter().flatten().min()?;
+        let next = [self.receipts_due, self.quiet_at, self.refresh_at].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(monotonic()))
     }
 
@@ -200,6 +198,7 @@ impl Running {
         let settle_rows = self.settling.is_running().then_some(rows);
         // Its error went to those who wait.
         let _ = self.commit(jobs, Chores { receipts, settle_rows });
+        self.refresh_if_due();
         self.quiet_at = (self.state.unsettled_rows > 0 || !self.state.recent_keys.is_empty())
             .then(|| monotonic() + QUIET);
         if self.receipts_due.is_none() && self.shared.pending.count() > 0 {
@@ -215,8 +214,16 @@ impl Running {
         self.settling.begin(memory, &self.state);
     }
 
+    fn refresh_if_due(&mut self) {
+        if self.refresh_at.is_some_and(|at| at <= monotonic()) {
+            let again = self.refresh();
+            self.refresh_at = Some(monotonic() + again);
+        }
+    }
+
     /// A timer ran out: receipts, or the end of the log after a quiet second.
     fn idle(&mut self) {
+        self.refresh_if_due();
         let now = monotonic();
         let receipts = self.receipts_due.is_some_and(|due| due <= now);
         if self.quiet_at.is_some_and(|at| at <= now) {
@@ -251,7 +258,7 @@ impl Running {
         let (all, mut answered) = Call::new(0, settle_all);
         self.commit(vec![Box::new(all)], Chores { receipts: false, settle_rows: None })?;
         answered.try_recv().unwrap_or(Err(StoreError::Closed))?;
-        if let Some(conn) = &self.conn
+        if let Some(conn) = self.conn.as_ref().and_then(Connection::sqlite)
             && let Err(error) = checkpoint::truncate(&self.shared, conn)
         {
             tracing::debug!(error = %error, "the write-ahead log stays, the next start copies it");
@@ -261,13 +268,15 @@ impl Running {
 
     /// Runs one transaction and answers its jobs.
     fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>, chores: Chores) -> Result<(), StoreError> {
+        if self.shared.engine.is_shared() {
+            return self.commit_shared(jobs, chores.receipts);
+        }
         let mut taken = Taken::default();
         let result = catch_unwind(AssertUnwindSafe(|| self.attempt(&mut jobs, chores, &mut taken)));
         // A lock that somebody else holds says nothing against the connection.
-        let locked = matches!(&result, Ok(Err(error))
-            if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)));
+        let locked = matches!(&result, Ok(Err(error)) if error.is_locked());
         let result = match result {
-            Ok(result) => result.map_err(|error| store_error(&error)),
+            Ok(result) => result.map_err(|error| error.for_caller()),
             Err(_) => Err(StoreError::Internal("a write panicked".to_owned())),
         };
         match &result {
@@ -278,7 +287,9 @@ impl Running {
                     self.receipts_due = more.then(|| monotonic() + RECEIPTS_AGE);
                 }
                 self.shared.counters.unhealthy.store(false, Ordering::Relaxed);
-                self.checkpointer.committed(&self.shared);
+                if let Some(checkpointer) = &self.checkpointer {
+                    checkpointer.committed(&self.shared);
+                }
             }
             Err(error) => {
                 self.shared.pending.give_back(&self.shared.memory, taken);
@@ -288,7 +299,7 @@ impl Running {
         for job in jobs {
             job.answer(result.as_ref().err());
         }
-        if let Some(conn) = &self.conn {
+        if let Some(conn) = self.conn.as_ref().and_then(Connection::sqlite) {
             checkpoint::restart_if_large(&self.shared, conn);
         }
         result
@@ -299,17 +310,17 @@ impl Running {
         jobs: &mut [Box<dyn Job>],
         chores: Chores,
         taken: &mut Taken,
-    ) -> Result<(), rusqlite::Error> {
+    ) -> Result<(), crate::sql::Error> {
         if self.conn.is_none() {
-            let mut conn = connect_writer(&self.shared.path, self.shared.options.busy_timeout)?;
+            let mut conn = self.shared.engine.connect_writer(self.shared.options.busy_timeout)?;
             watch_log(&mut conn, &self.shared)?;
-            if let Some(pages) = self.pages_max {
+            if let (Some(pages), Some(conn)) = (self.pages_max, conn.sqlite()) {
                 conn.pragma_update(None, "max_page_count", pages)?;
             }
             self.conn = Some(conn);
         }
         let conn = self.conn.as_ref().expect("it was just made");
-        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        conn.begin()?;
         let mut txn = Txn::new(conn, &self.shared.memory, &mut self.state, self.limits);
         let pending = &self.shared.pending;
         let first = jobs.iter().any(|job| job.after_receipts_of().is_some());
@@ -341,7 +352,7 @@ impl Running {
             txn.effects.webhooks_due = Some(webhook_events::first_due(conn)?);
         }
         txn.write_users()?;
-        conn.prepare_cached("COMMIT")?.execute([])?;
+        conn.commit()?;
         let effects = txn.into_effects();
         self.apply(effects);
         Ok(())
@@ -358,14 +369,14 @@ impl Running {
         let Some(conn) = &self.conn else {
             return;
         };
-        let rolled_back = conn.is_autocommit() || conn.execute_batch("ROLLBACK").is_ok();
+        let rolled_back = conn.rollback();
         if !(rolled_back && locked) {
             self.conn = None;
         }
     }
 
     /// After COMMIT: memory learns what is true now.
-    fn apply(&mut self, effects: Effects) {
+    pub(crate) fn apply(&mut self, effects: Effects) {
         let memory = &self.shared.memory;
         if let Some(all) = effects.all {
             memory.set_all(all);
@@ -385,7 +396,9 @@ impl Running {
         for (user, up_to) in effects.spilled {
             memory.with_receipts(&user, |receipts| receipts.user.forget_up_to(up_to));
         }
-        self.state.recent_keys.extend(effects.idempotency);
+        if !self.shared.engine.is_shared() {
+            self.state.recent_keys.extend(effects.idempotency);
+        }
         for (key, alert_key) in effects.merged_keys {
             if self.state.recent_keys.get(&key).is_some_and(|one| one.alert_key == alert_key) {
                 self.state.recent_keys.remove(&key);
@@ -442,6 +455,10 @@ impl Running {
             self.state.first_expiry =
                 Some(self.state.first_expiry.map_or(expires_at, |at| at.min(expires_at)));
         }
+        if self.shared.engine.is_shared() {
+            // Others change it as well: nobody is kept warm.
+            return;
+        }
         let new = work.appended.len();
         let (before, after) = memory.commit(&user, work);
         self.state.unsettled_rows = self.state.unsettled_rows + after - before;
@@ -459,7 +476,7 @@ impl Running {
 /// A chore's own fault is logged and does not fail those who ride along; a fault of the disk does.
 fn contain(chore: &str, result: Sql<()>) -> Sql<()> {
     match result {
-        Err(error) if !is_disk_fault(&error) => {
+        Err(error) if !error.is_outage() => {
             tracing::error!(error = %error, "a chore of the store failed: {chore}");
             Ok(())
         }

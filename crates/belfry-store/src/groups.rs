@@ -1,11 +1,10 @@
 //! Groups: sets of users that the application keeps here.
 
 use crate::GroupRow;
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::txn::Txn;
 use crate::users;
 use belfry_protocol::{GroupId, UserId};
-use rusqlite::{Connection, OptionalExtension, params};
 
 /// A group's key and how many are in it.
 pub(crate) fn find(conn: &Connection, group: &GroupId) -> Sql<Option<(i64, u32)>> {
@@ -32,9 +31,8 @@ pub(crate) fn put(txn: &mut Txn<'_>, group: &GroupId, members: Vec<UserId>, now:
             group_key
         }
         None => {
-            conn.prepare_cached("INSERT INTO groups (id, created_at) VALUES (?1, ?2)")?
-                .execute(params![group.as_str(), now])?;
-            conn.last_insert_rowid()
+            conn.prepare_cached("INSERT INTO groups (id, created_at) VALUES (?1, ?2) RETURNING group_key")?
+                .query_row(params![group.as_str(), now], |row| row.get(0))?
         }
     };
     insert(txn, group_key, members, now)?;
@@ -52,11 +50,13 @@ pub(crate) fn add(txn: &mut Txn<'_>, group: &GroupId, members: Vec<UserId>, now:
 
 fn insert(txn: &mut Txn<'_>, group_key: i64, mut members: Vec<UserId>, now: i64) -> Sql<()> {
     members.sort_unstable();
+    txn.lock_users(&members)?;
     for member in &members {
         let user_key = txn.user_or_new(member, now)?.core.key;
         txn.conn
             .prepare_cached(
-                "INSERT OR IGNORE INTO members (group_key, user_id, user_key) VALUES (?1, ?2, ?3)",
+                "INSERT INTO members (group_key, user_id, user_key) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (group_key, user_id) DO NOTHING",
             )?
             .execute(params![group_key, member.as_str(), user_key])?;
     }

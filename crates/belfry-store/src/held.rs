@@ -1,12 +1,11 @@
 //! Deliveries of a restored store: what was armed before the backup waits until somebody says whether it is sent.
 
 use crate::cancellation::end;
-use crate::delivery_rows::{COLUMNS, Delivery, read, save};
-use crate::error::Sql;
-use crate::txn::{Txn, meta, set_meta};
+use crate::delivery_rows::{COLUMNS, Delivery, find, read, save};
+use crate::sql::{Connection, params, Sql};
+use crate::txn::{Busy, Txn, meta, set_meta};
 use crate::{Store, StoreError, UnixMs};
 use belfry_protocol::delivery::DeliveryState;
-use rusqlite::{Connection, params};
 use std::sync::atomic::Ordering;
 
 /// Deliveries resumed with one commit.
@@ -43,7 +42,12 @@ fn resume(txn: &mut Txn<'_>, send: bool, now: i64) -> Sql<u32> {
         ))?
         .query_map([RESUMED_TOGETHER], read)?
         .collect::<Sql<_>>()?;
+    txn.own(&held.iter().map(|one| one.user_key).collect::<Vec<_>>(), Busy::Awaited)?;
     for before in &held {
+        // Another node may have been at it before its user was this transaction's own.
+        let Some(before) = &find(txn.conn, before.key)?.filter(|one| one.state == DeliveryState::Held) else {
+            continue;
+        };
         if send {
             let mut after = before.clone();
             after.wait_until(before.due_at.max(now));

@@ -1,11 +1,10 @@
 //! Idempotency keys: they stand in their alert's row, in memory while that row is not merged, and then in a table.
 
 use crate::alerts::{self, AlertHead};
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::txn::{Txn, meta, set_meta};
 use crate::{Idempotency, Notified, Published};
 use belfry_protocol::{AlertId, Seq};
-use rusqlite::{Connection, OptionalExtension, params};
 
 /// Most recipients of a replayed answer.
 const REPLAYED_NOTIFICATIONS_MAX: u32 = 100;
@@ -85,11 +84,20 @@ fn answer(conn: &Connection, head: &AlertHead) -> Sql<Published> {
     })
 }
 
+/// Writes a key where several nodes look for it. If another node has just done so, the transaction fails, and the job
+/// finds it when it runs again.
+pub(crate) fn store(txn: &Txn<'_>, idempotency: &Idempotency, alert_key: i64) -> Sql<()> {
+    txn.conn
+        .prepare_cached("INSERT INTO idempotency_keys (api_key, key, alert_key) VALUES (?1, ?2, ?3)")?
+        .send(params![idempotency.api_key, idempotency.key, alert_key])
+}
+
 /// Moves a key from memory into the table.
 pub(crate) fn merge(txn: &mut Txn<'_>, key: IdempotencyKey, alert_key: i64) -> Sql<()> {
     txn.conn
         .prepare_cached(
-            "INSERT OR REPLACE INTO idempotency_keys (api_key, key, alert_key) VALUES (?1, ?2, ?3)",
+            "INSERT INTO idempotency_keys (api_key, key, alert_key) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (api_key, key) DO UPDATE SET alert_key = excluded.alert_key",
         )?
         .execute(params![key.0, key.1, alert_key])?;
     txn.effects.merged_keys.push((key, alert_key));

@@ -18,14 +18,13 @@
 //! the snapshot itself is then t0.
 
 use crate::alerts::{self, CONTENT_COLUMNS};
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Row, Sql};
 use crate::memory::{AllState, Announcement, Core, TailItem, View};
 use crate::state::{self, Gone};
 use crate::{
     ChangedRow, Content, DeliveryTraceRow, Heads, ItemNow, ItemRow, ItemsPage, PageLimit, Standing, Unread,
 };
 use belfry_protocol::{AlertId, Epoch, ItemState, Level, Seq, Stream};
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 
 /// A user at t0, seen through a snapshot.
@@ -164,7 +163,7 @@ impl<'a> Snapshot<'a> {
         let mut rows =
             select.query(params![self.view.core.key, number(after.user.0), number(user_to), most])?;
         while let Some(row) = rows.next()? {
-            if !page.takes(self.settled_item(row)?) {
+            if !page.takes(self.settled_item(&row)?) {
                 return Ok(page.end(true));
             }
         }
@@ -193,7 +192,7 @@ impl<'a> Snapshot<'a> {
             .conn
             .prepare_cached(
                 "SELECT count(*) FROM (SELECT 1 FROM notifications \
-                 WHERE user_key = ?1 AND seq > ?2 AND seq <= ?3 AND gone = 0 LIMIT ?4)",
+                 WHERE user_key = ?1 AND seq > ?2 AND seq <= ?3 AND gone = 0 LIMIT ?4) AS found",
             )?
             .query_row(params![self.view.core.key, number(after.user.0), number(user_to), limit], |row| {
                 row.get(0)

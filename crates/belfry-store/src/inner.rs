@@ -1,5 +1,8 @@
 //! The parts of a store, and the operations that need more than one of them.
 
+use crate::alert_keys::AlertKeys;
+use crate::engine::Engine;
+use crate::sql::Connection;
 use crate::checkpoint::Checkpointer;
 use crate::delivery_codes::delivery_code;
 use crate::idempotency::{IdempotencyKey, key_of};
@@ -29,20 +32,28 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) writer: Writer,
     pub(crate) readers: Readers,
-    checkpointer: Arc<Checkpointer>,
-    newest_key: AtomicI64,
+    /// Of a file.
+    checkpointer: Option<Arc<Checkpointer>>,
+    keys: AlertKeys,
     /// Idempotency keys of calls that wait for their commit.
     in_flight: Mutex<HashMap<IdempotencyKey, usize>>,
-    /// Given up with the last of the store.
+    /// Of a file; given up with the last of the store.
     lock: Mutex<Option<File>>,
 }
 
 impl Inner {
     /// Opens, migrates, recovers and starts the threads.
     pub(crate) async fn open(options: Options, now: UnixMs) -> Result<Self, OpenError> {
-        let EngineOptions::Sqlite(path) = options.engine.clone();
-        let name = path.display().to_string();
-        let opening = tokio::task::spawn_blocking(move || Self::open_file(path, options, now));
+        let (name, opening) = match options.engine.clone() {
+            EngineOptions::Sqlite(path) => {
+                let name = path.display().to_string();
+                (name, tokio::task::spawn_blocking(move || Self::open_file(path, options, now)))
+            }
+            EngineOptions::Postgres(server) => {
+                let name = server.place();
+                (name, tokio::task::spawn_blocking(move || Self::open_server(server, options, now)))
+            }
+        };
         opening.await.unwrap_or_else(|error| {
             Err(OpenError::Unusable { path: name, reason: format!("opening failed: {error}") })
         })
@@ -51,66 +62,93 @@ impl Inner {
     fn open_file(path: PathBuf, options: Options, now: UnixMs) -> Result<Self, OpenError> {
         let unusable = |reason: String| OpenError::Unusable { path: path.display().to_string(), reason };
         let lock = schema::take_lock(&path)?;
-        let conn = schema::open_and_migrate(&path, options.busy_timeout)?;
-        let limits = Limits {
-            inbox_items_max: options.inbox_items_max,
-            announcements_max: options.announcements_max,
-            webhook_queue_max: options.webhook_queue_max,
+        let conn = Connection::Sqlite(schema::open_and_migrate(&path, options.busy_timeout)?);
+        let limits = Limits::of(&options);
+        let newest_key = recovery::recover(&conn, limits, now.0)
+            .map_err(|error| unusable(format!("{error}; restore a backup if the disk is in order")))?;
+        let mut this = Self::start((Engine::Sqlite(path.clone()), options), conn, newest_key)
+            .map_err(|error| unusable(error.to_string()))?;
+        this.lock = Mutex::new(Some(lock));
+        Ok(this)
+    }
+
+    fn open_server(server: PostgresOptions, options: Options, now: UnixMs) -> Result<Self, OpenError> {
+        let place = server.place();
+        let unusable = |reason: String| OpenError::Unusable { path: place.clone(), reason };
+        let engine = Engine::Postgres(server.clone());
+        postgres_schema::migrate(&server)?;
+        let begin = || -> sql::Sql<_> {
+            let conn = engine.connect_writer(options.busy_timeout)?;
+            let (newest_key, start) = recovery::begin_shared(&conn, now.0)?;
+            Ok((conn, newest_key, start))
         };
-        let read = || -> error::Sql<_> {
-            let newest_key = recovery::recover(&conn, limits, now.0)?;
-            let store_epoch = meta(&conn, "store_epoch")?.unwrap_or(0) as u32;
-            Ok((newest_key, store_epoch, announcements::load(&conn)?, fanouts::unfinished(&conn)?))
-        };
-        let (newest_key, store_epoch, all, unfinished) =
-            read().map_err(|error| unusable(format!("{error}; restore a backup if the disk is in order")))?;
+        let (conn, newest_key, start) = begin().map_err(|error| unusable(error.to_string()))?;
+        let mut this = Self::start((engine, options), conn, newest_key)
+            .map_err(|error| unusable(error.to_string()))?;
+        this.keys = AlertKeys::of_node(start, newest_key);
+        Ok(this)
+    }
+
+    fn start((engine, options): (Engine, Options), conn: Connection, newest_key: i64) -> sql::Sql<Self> {
+        let store_epoch = meta(&conn, "store_epoch")?.unwrap_or(0) as u32;
+        let (all, unfinished) = (announcements::load(&conn)?, fanouts::unfinished(&conn)?);
         let shared = Arc::new(Shared {
-            path: path.clone(),
-            memory: Memory::new(store_epoch, all),
+            engine,
+            clock_ahead: AtomicI64::new(0),
+            memory: match conn.is_shared() {
+                true => Memory::of_node(store_epoch, all),
+                false => Memory::new(store_epoch, all),
+            },
             pending: Pending::default(),
             webhooks_changed: tokio::sync::Notify::new(),
             counters: Counters { fanouts: AtomicI64::new(unfinished), ..Counters::default() },
             options,
         });
         let threads = || -> std::io::Result<_> {
-            let readers = Readers::start(&path, shared.options.readers, shared.options.busy_timeout)?;
-            let checkpointer = Arc::new(Checkpointer::start(Arc::clone(&shared))?);
-            let writer = Writer::start(Arc::clone(&shared), conn, newest_key, Arc::clone(&checkpointer))?;
+            let readers =
+                Readers::start(&shared.engine, shared.options.readers, shared.options.busy_timeout)?;
+            let checkpointer = match &shared.engine {
+                Engine::Sqlite(_) => Some(Arc::new(Checkpointer::start(Arc::clone(&shared))?)),
+                Engine::Postgres(_) => None,
+            };
+            let writer = Writer::start(Arc::clone(&shared), conn, newest_key, checkpointer.clone())?;
             Ok((readers, checkpointer, writer))
         };
-        let (readers, checkpointer, writer) = threads().map_err(|error| unusable(error.to_string()))?;
+        let (readers, checkpointer, writer) =
+            threads().map_err(|error| sql::Error::Unreachable(error.to_string()))?;
         Ok(Self {
             shared,
             writer,
             readers,
             checkpointer,
-            newest_key: AtomicI64::new(newest_key),
+            keys: AlertKeys::of_one_process(newest_key),
             in_flight: Mutex::default(),
-            lock: Mutex::new(Some(lock)),
+            lock: Mutex::new(None),
         })
     }
 
     /// See [`Store::next_alert_id`].
     pub(crate) fn next_alert_id(&self, now: UnixMs) -> AlertId {
-        let at_least = AlertId::first_key_at(now.0.max(0));
-        let rise = |newest: i64| Some(at_least.max(newest + 1));
-        let before = self
-            .newest_key
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, rise)
-            .unwrap_or_else(|newest| newest);
-        AlertId::from_parts(at_least.max(before + 1), uuid::Uuid::new_v4().as_u128() as u64)
+        AlertId::from_parts(self.keys.next(now), uuid::Uuid::new_v4().as_u128() as u64)
     }
 
     /// See [`Store::publish`].
     pub(crate) async fn publish(&self, alert: NewAlert, now: UnixMs) -> Result<Published, PublishError> {
         let key = alert.idempotency.as_ref().map(key_of);
         let bytes = 256 + alerts::content_bytes(&alert.content);
+        let users = match &alert.audience {
+            belfry_protocol::Audience::User(user) => Some(vec![user.clone()]),
+            belfry_protocol::Audience::Users(users) if users.len() <= publishing::AT_ONCE_MAX => {
+                Some(users.clone())
+            }
+            _ => None,
+        };
         let Some(key) = key else {
-            let answered = self.writer.submit(bytes, move |txn| publishing::publish(txn, &alert, now.0))?;
+            let answered = self.writer.submit((bytes, users), move |txn| publishing::publish(txn, &alert, now.0))?;
             return answered.await.map_err(|_| StoreError::Closed)??;
         };
         let flight = InFlight::begin(&self.in_flight, key);
-        let answered = self.writer.submit(bytes, move |txn| publishing::publish(txn, &alert, now.0))?;
+        let answered = self.writer.submit((bytes, users), move |txn| publishing::publish(txn, &alert, now.0))?;
         if !flight.twin {
             return answered.await.map_err(|_| StoreError::Closed)??;
         }
@@ -125,7 +163,7 @@ impl Inner {
     pub(crate) async fn read_user<T: Send + 'static>(
         &self,
         user: &UserId,
-        body: impl FnOnce(&Snapshot<'_>) -> error::Sql<T> + Send + 'static,
+        body: impl FnOnce(&Snapshot<'_>) -> sql::Sql<T> + Send + 'static,
     ) -> Result<Option<T>, StoreError> {
         self.read_view(user, move |_, snapshot| body(snapshot)).await
     }
@@ -133,12 +171,12 @@ impl Inner {
     async fn read_view<T: Send + 'static>(
         &self,
         user: &UserId,
-        body: impl FnOnce(&View, &Snapshot<'_>) -> error::Sql<T> + Send + 'static,
+        body: impl FnOnce(&View, &Snapshot<'_>) -> sql::Sql<T> + Send + 'static,
     ) -> Result<Option<T>, StoreError> {
         let warm = self.shared.memory.view(user);
-        let all = self.shared.memory.all();
+        let all_before = self.shared.memory.all();
         let (shared, user) = (Arc::clone(&self.shared), user.clone());
-        let read = move |conn: &rusqlite::Connection| {
+        let read = move |conn: &Connection| {
             let view = match warm {
                 Ok(view) => view,
                 Err(generation) => match load(conn, &shared.memory, &user, generation)? {
@@ -146,6 +184,8 @@ impl Inner {
                     None => return Ok(None),
                 },
             };
+            // Of a file what stood before the user was looked at; of a server what the snapshot found.
+            let all = if conn.is_shared() { shared.memory.all() } else { all_before };
             let snapshot = Snapshot::new(conn, &view, &all)?;
             body(&view, &snapshot).map(Some)
         };
@@ -278,7 +318,11 @@ impl Inner {
         progress: impl Fn(u64, u64) + Send + 'static,
     ) -> Result<(), StoreError> {
         self.writer.flush().await?;
-        let (from, to) = (self.shared.path.clone(), to.to_owned());
+        let Some(from) = self.shared.engine.file().map(Path::to_owned) else {
+            let reason = "this store lies in PostgreSQL: make copies of it with PostgreSQL's own tools".to_owned();
+            return Err(StoreError::Unavailable { reason });
+        };
+        let to = to.to_owned();
         let (answer, answered) = oneshot::channel();
         let thread = std::thread::Builder::new().name("store-backup".to_owned()).spawn(move || {
             // The caller may have gone.
@@ -325,7 +369,9 @@ impl Inner {
     fn stop(&self) {
         self.writer.stop();
         self.readers.stop();
-        self.checkpointer.stop();
+        if let Some(checkpointer) = &self.checkpointer {
+            checkpointer.stop();
+        }
         drop(lock(&self.lock).take());
     }
 }
@@ -338,15 +384,19 @@ impl Drop for Inner {
 
 /// Reads a user who is not warm, and warms them.
 fn load(
-    conn: &rusqlite::Connection,
+    conn: &crate::sql::Connection,
     memory: &Memory,
     user: &UserId,
     generation: u64,
-) -> error::Sql<Option<View>> {
+) -> sql::Sql<Option<View>> {
+    // The stream for everyone first: what is read of the user then never knows less of it.
+    announcements::refresh(conn, memory)?;
     let Some((core, receipts)) = users::load(conn, user)? else {
         return Ok(None);
     };
-    memory.admit(user, &core, &receipts, generation);
+    if !conn.is_shared() {
+        memory.admit(user, &core, &receipts, generation);
+    }
     Ok(Some(View { core, tail: Vec::new(), received: receipts.user, received_all: receipts.all }))
 }
 

@@ -5,17 +5,16 @@
 
 use crate::cancellation::{self, end};
 use crate::deliveries::open_of_all;
-use crate::delivery_rows::{COLUMNS, Delivery, read};
-use crate::error::Sql;
+use crate::delivery_rows::{self, COLUMNS, Delivery, read};
+use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::ranges::Ranges;
 use crate::state::{READ, level_code, level_from};
-use crate::txn::Txn;
+use crate::txn::{Busy, Txn};
 use crate::{
     Content, LadderChunk, LadderPlace, LadderReach, NewAlert, NewDelivery, Store, StoreError, UnixMs, alerts,
     users,
 };
 use belfry_protocol::{AlertId, Level, Seq, UserId};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 
 /// Deliveries opened or ended with one commit.
@@ -110,7 +109,7 @@ pub(crate) fn leave(txn: &mut Txn<'_>, alert_key: i64) -> Sql<()> {
     let due_at = txn.now();
     txn.conn
         .prepare_cached(
-            "UPDATE ladder_fanouts SET state = ?2, cursor = 0, due_at = min(due_at, ?3) WHERE alert_key = ?1",
+            "UPDATE ladder_fanouts SET state = ?2, cursor = 0, due_at = CASE WHEN due_at > ?3 THEN ?3 ELSE due_at END WHERE alert_key = ?1",
         )?
         .execute(params![alert_key, state, due_at])?;
     counted(txn, i64::from(state < DONE) - i64::from(before < DONE));
@@ -210,7 +209,7 @@ fn candidates(conn: &Connection, walk: &Walk, reach: LadderReach) -> Sql<(Vec<Us
         let answered = read || level.unwrap_or(0).max(u8::from(received)) >= level_code(walk.stop_at);
         let (mail, device): (bool, bool) = (row.get(6)?, row.get(7)?);
         if !answered && (reach.anybody || (reach.email && mail) || (reach.push && device)) {
-            users.push(users::id_at(row, 1)?);
+            users.push(users::id_at(&row, 1)?);
         }
         if users.len() == CHUNK_DELIVERIES {
             return Ok((users, (to, true)));
@@ -223,11 +222,15 @@ fn advance(txn: &mut Txn<'_>, place: &LadderPlace, new: &[NewDelivery], now: i64
     let alert_key = place.id.key();
     let row: Option<(u8, i64)> = txn
         .conn
-        .prepare_cached("SELECT state, cursor FROM ladder_fanouts WHERE alert_key = ?1")?
+        .prepare_cached(&format!(
+            "SELECT state, cursor FROM ladder_fanouts WHERE alert_key = ?1{}",
+            txn.conn.for_update()
+        ))?
         .query_row([alert_key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     match row {
         Some((OPENS, cursor)) if cursor == place.from => {
+            txn.lock_users(new.iter().map(|one| &one.user))?;
             let mut opened = 0;
             for one in new {
                 opened += u32::from(open_of_all(txn, one, now)?);
@@ -261,9 +264,14 @@ fn end_chunk(txn: &mut Txn<'_>, alert_key: i64, cursor: i64, now: i64) -> Sql<()
         ))?
         .query_map(params![alert_key, cursor, CHUNK_DELIVERIES as i64], read)?
         .collect::<Sql<_>>()?;
+    txn.own(&active.iter().map(|one| one.user_key).collect::<Vec<_>>(), Busy::Awaited)?;
     for delivery in &active {
-        if let Some((state, reason)) = cancellation::over(txn.conn, delivery, now)? {
-            end(txn, delivery, state, reason, now)?;
+        // As it is now that its user is this transaction's own.
+        let Some(delivery) = delivery_rows::find(txn.conn, delivery.key)?.filter(Delivery::is_active) else {
+            continue;
+        };
+        if let Some((state, reason)) = cancellation::over(txn.conn, &delivery, now)? {
+            end(txn, &delivery, state, reason, now)?;
         }
     }
     let last = active.last().map_or(cursor, |one| one.user_key);

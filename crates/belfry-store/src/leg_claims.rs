@@ -3,14 +3,13 @@
 use crate::cancellation::{end, end_what_is_satisfied, over};
 use crate::deliveries::to_caller;
 use crate::delivery_codes as codes;
-use crate::delivery_rows::{LAPSED, LAPSES_MAX, find, lease_end, new_token};
-use crate::error::Sql;
+use crate::delivery_rows::{self, LAPSED, LAPSES_MAX, find, lease_end, new_token};
+use crate::sql::{params, Sql};
 use crate::legs::{COLUMNS, Leg, find_leg, finish, read, save_leg, served_by};
-use crate::txn::Txn;
+use crate::txn::{Busy, Txn};
 use crate::{ClaimedDelivery, ClaimedLeg, LegRef, Store, StoreError, UnixMs};
 use belfry_protocol::Provider;
 use belfry_protocol::delivery::LegState;
-use rusqlite::params;
 use std::time::Duration;
 
 impl Store {
@@ -23,6 +22,7 @@ impl Store {
         lease: Duration,
         without: &[Provider],
     ) -> Result<Vec<ClaimedLeg>, StoreError> {
+        let now = self.inner.shared.by_common_clock(now);
         let due = self.inner.shared.due();
         let wanted = Provider::ALL.into_iter().filter(|one| !without.contains(one));
         let wanted = wanted.filter(|one| due.leg(*one).is_some_and(|at| at <= now.0));
@@ -43,6 +43,8 @@ impl Store {
     pub async fn still_wanted(&self, legs: &[LegRef]) -> Result<Vec<bool>, StoreError> {
         let legs = legs.to_vec();
         let look = move |txn: &mut Txn<'_>| {
+            let keys: Vec<i64> = legs.iter().map(|leg| leg.key).collect();
+            delivery_rows::own_of_legs(txn, &keys)?;
             end_what_is_satisfied(txn)?;
             legs.iter().map(|leg| still_wanted(txn, *leg)).collect()
         };
@@ -70,6 +72,7 @@ fn claim(
     }
     due.sort_unstable_by_key(|(at, leg)| (*at, leg.key));
     due.truncate(limit as usize);
+    own_free(txn, &mut due)?;
     let mut claimed = Vec::with_capacity(due.len());
     for (_, leg) in due {
         claimed.extend(claim_leg(txn, leg.key, now, leased_until)?);
@@ -77,8 +80,26 @@ fn claim(
     Ok(claimed)
 }
 
+/// Where several nodes claim: leaves out what belongs to users that another transaction has.
+fn own_free(txn: &mut Txn<'_>, due: &mut Vec<(i64, Leg)>) -> Sql<()> {
+    if !txn.conn.is_shared() {
+        return Ok(());
+    }
+    let mut owner = std::collections::HashMap::new();
+    for (_, leg) in due.iter() {
+        if let Some(delivery) = find(txn.conn, leg.delivery_key)? {
+            owner.insert(leg.key, delivery.user_key);
+        }
+    }
+    let owned = txn.own(&owner.values().copied().collect::<Vec<_>>(), Busy::Skipped)?;
+    due.retain(|(_, leg)| owner.get(&leg.key).is_some_and(|user_key| owned.contains(user_key)));
+    Ok(())
+}
+
 fn claim_leg(txn: &mut Txn<'_>, key: i64, now: i64, leased_until: i64) -> Sql<Option<ClaimedLeg>> {
-    let Some(leg) = find_leg(txn.conn, key)? else {
+    // Another node may have taken it before this transaction had its user.
+    let due = |leg: &Leg| leg.claim_at.is_some_and(|at| at <= now);
+    let Some(leg) = find_leg(txn.conn, key)?.filter(due) else {
         return Ok(None);
     };
     for (delivery_key, _) in served_by(txn.conn, &leg)? {

@@ -3,12 +3,11 @@
 use crate::cancellation;
 use crate::delivery_codes as codes;
 use crate::delivery_rows::{Delivery, find, new_token, save};
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Row, Sql};
 use crate::txn::Txn;
 use crate::{LegRef, NewLeg};
 use belfry_protocol::delivery::{DeliveryState, LegState};
 use belfry_protocol::{Channel, Provider};
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// A leg's row, as far as anything is decided by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,9 +196,9 @@ fn insert(
         .prepare_cached(
             "INSERT INTO legs (delivery_key, step, channel, provider, device_id, address, address_short, tag, state, \
              reason, next_at, claim_at, lease_token, deadline_at, created_at, ended_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?11, ?15)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?11, ?15) RETURNING leg_key",
         )?
-        .execute(params![
+        .query_row(params![
             delivery_key,
             new.step,
             codes::channel_code(new.channel),
@@ -215,8 +214,7 @@ fn insert(
             lease.map(|lease| lease.1),
             new.deadline_at.0,
             lease.is_none().then_some(now),
-        ])?;
-    Ok(txn.conn.last_insert_rowid())
+        ], |row| row.get(0))
 }
 
 /// The deliveries that a leg serves, its own first, with the step of each one's ladder.

@@ -3,6 +3,7 @@
 //! Everything live is a hint that may be lost; what stands here is not. Rows are the store's own types and never
 //! go on a wire.
 
+mod alert_keys;
 mod alerts;
 mod announcements;
 mod attempts;
@@ -17,7 +18,7 @@ mod delivery_codes;
 mod delivery_rows;
 mod delivery_types;
 mod devices;
-mod error;
+mod engine;
 mod expiry;
 mod fanouts;
 mod group_commit;
@@ -31,6 +32,8 @@ mod leg_claims;
 mod legs;
 mod memory;
 mod notifications;
+mod postgres_options;
+mod postgres_schema;
 mod preferences;
 mod publishing;
 mod ranges;
@@ -45,7 +48,9 @@ mod schema;
 mod sendings;
 mod settle;
 mod shared;
+mod shared_commit;
 mod signing_keys;
+mod sql;
 mod state;
 mod told_levels;
 mod traces;
@@ -60,6 +65,7 @@ mod writer;
 pub use backup::backup_file;
 pub use delivery_types::*;
 pub use devices::{DeviceAnswer, DeviceError, DeviceMove, DeviceRow, MoveDirection, NewDevice, Registered};
+pub use postgres_options::PostgresOptions;
 pub use reach::Recipient;
 pub use schema::{schema_version, sqlite_version};
 pub use types::*;
@@ -261,7 +267,7 @@ impl Store {
         now: UnixMs,
     ) -> Result<UserRow, StoreError> {
         let id = user.clone();
-        let core = self.inner.writer.write(move |txn| users::put(txn, &id, profile, now.0)).await?;
+        let core = self.inner.writer.write(move |txn| users::put(txn, &id, profile.clone(), now.0)).await?;
         Ok(users::row(user, &core, self.inner.shared.memory.standing(&core)))
     }
     /// One user.
@@ -310,7 +316,7 @@ impl Store {
         now: UnixMs,
     ) -> Result<Settings, StoreError> {
         let user = user.clone();
-        self.inner.writer.write(move |txn| users::set_do_not_disturb(txn, &user, setting, now.0)).await
+        self.inner.writer.write(move |txn| users::set_do_not_disturb(txn, &user, setting.clone(), now.0)).await
     }
     /// The user's settings.
     pub async fn settings(&self, user: &UserId, now: UnixMs) -> Result<Settings, StoreError> {
@@ -404,7 +410,7 @@ impl Store {
         now: UnixMs,
     ) -> Result<Settings, StoreError> {
         let user = user.clone();
-        self.inner.writer.write(move |txn| preferences::set(txn, &user, preferences, now.0)).await
+        self.inner.writer.write(move |txn| preferences::set(txn, &user, preferences.clone(), now.0)).await
     }
     /// Turns e-mail off for one category. `None`: it is off already, or there is no such user.
     pub async fn unsubscribe(
@@ -440,7 +446,7 @@ impl Store {
         now: UnixMs,
     ) -> Result<u32, StoreError> {
         let group = group.clone();
-        self.inner.writer.write(move |txn| groups::put(txn, &group, members, now.0)).await
+        self.inner.writer.write(move |txn| groups::put(txn, &group, members.clone(), now.0)).await
     }
     /// Adds members; answers the count. `None`: no such group.
     pub async fn add_members(
@@ -450,7 +456,7 @@ impl Store {
         now: UnixMs,
     ) -> Result<Option<u32>, StoreError> {
         let group = group.clone();
-        self.inner.writer.write(move |txn| groups::add(txn, &group, members, now.0)).await
+        self.inner.writer.write(move |txn| groups::add(txn, &group, members.clone(), now.0)).await
     }
     /// Removes members; answers the count. `None`: no such group.
     pub async fn remove_members(

@@ -228,6 +228,23 @@ pub(crate) struct Work {
     pub(crate) reached: bool,
 }
 
+impl Work {
+    /// A user as found, untouched so far.
+    pub(crate) fn of(core: Core, receipts: Receipts) -> Self {
+        Self {
+            core,
+            settled: false,
+            appended: Vec::new(),
+            dirty: false,
+            erased: false,
+            made: false,
+            receipts,
+            merge_receipts: false,
+            reached: false,
+        }
+    }
+}
+
 /// What memory knows of one number of a warm user's stream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peek {
@@ -272,6 +289,8 @@ pub(crate) struct Memory {
     warm: AtomicUsize,
     all: RwLock<Arc<AllState>>,
     store_epoch: AtomicU32,
+    /// Others change what is on disk: nobody is kept warm.
+    shared: bool,
 }
 
 impl Memory {
@@ -283,7 +302,18 @@ impl Memory {
             warm: AtomicUsize::new(0),
             all: RwLock::new(Arc::new(all)),
             store_epoch: AtomicU32::new(store_epoch),
+            shared: false,
         }
+    }
+
+    /// The same beside other nodes, where nobody is kept warm.
+    pub(crate) fn of_node(store_epoch: u32, all: AllState) -> Self {
+        Self { shared: true, ..Self::new(store_epoch, all) }
+    }
+
+    /// Others change what is on disk.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
     }
 
     fn shard(&self, user: &UserId) -> MutexGuard<'_, Shard> {
@@ -298,6 +328,14 @@ impl Memory {
     /// After COMMIT.
     pub(crate) fn set_all(&self, all: Arc<AllState>) {
         *self.all.write().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    /// What a read found, unless somebody found something newer meanwhile.
+    pub(crate) fn set_newer_all(&self, all: AllState) {
+        let mut known = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        if all.head > known.head {
+            *known = Arc::new(all);
+        }
     }
 
     /// The store's part of the epoch.

@@ -2,13 +2,12 @@
 
 use crate::Notified;
 use crate::alerts;
-use crate::error::Sql;
+use crate::sql::{OptionalExtension, params, Sql};
 use crate::memory::TailItem;
 use crate::settle::{insert, settle_user};
 use crate::state::{Gone, counts};
 use crate::txn::Txn;
 use belfry_protocol::{AlertId, Seq, UserId};
-use rusqlite::{OptionalExtension, params};
 use std::sync::Arc;
 
 /// What an inbox needs to know of a new alert.
@@ -29,7 +28,9 @@ pub(crate) fn notify(txn: &mut Txn<'_>, user: &UserId, arriving: &Arriving, now:
         Some(key) => find_collapsible(txn, user, key, now)?,
         None => None,
     };
-    if arriving.settled || replaced.is_some() {
+    // Where several nodes write, nobody's memory has the end of a log.
+    let in_place = arriving.settled || replaced.is_some() || txn.conn.is_shared();
+    if in_place {
         settle_user(txn, user)?;
     }
     let conn = txn.conn;
@@ -47,7 +48,7 @@ pub(crate) fn notify(txn: &mut Txn<'_>, user: &UserId, arriving: &Arriving, now:
         replaced_id = Some(alerts::id_of(conn, old_key)?);
     }
     let work = txn.held(user);
-    if arriving.settled || replaced.is_some() {
+    if in_place {
         insert(conn, work, &item)?;
     } else {
         work.appended.push(item);

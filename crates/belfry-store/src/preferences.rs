@@ -1,17 +1,16 @@
 //! What a person wants by which way, and why no mail goes to them.
 
 use crate::Settings;
-use crate::error::Sql;
+use crate::sql::{params, Sql};
 use crate::txn::Txn;
 use belfry_protocol::UserId;
 use belfry_protocol::preferences::Preferences;
-use rusqlite::params;
 use std::sync::Arc;
 
 /// Replaces a user's preferences.
 pub(crate) fn set(txn: &mut Txn<'_>, user: &UserId, preferences: Preferences, now: i64) -> Sql<Settings> {
     let json = serde_json::to_string(&preferences)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        .map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
     let work = txn.user_or_new(user, now)?;
     let profile = Arc::make_mut(&mut work.core.profile);
     profile.preferences = (preferences != Preferences::default()).then(|| Arc::new(preferences));

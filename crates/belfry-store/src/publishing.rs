@@ -2,18 +2,18 @@
 
 use crate::alerts::{self, Placement};
 use crate::announcements;
-use crate::error::Sql;
+use crate::sql::{params, Sql};
 use crate::fanouts;
 use crate::groups;
 use crate::idempotency::{self, Found, Remembered};
 use crate::memory::TailItem;
 use crate::notifications::{Arriving, notify};
+use crate::settle;
 use crate::txn::Txn;
 use crate::webhook_events;
 use crate::{NewAlert, Notified, PublishError, Published};
 use belfry_protocol::webhook::WebhookEvent;
 use belfry_protocol::{Audience, Seq, UserId};
-use rusqlite::params;
 use std::sync::Arc;
 
 /// Most recipients that get their notification in the storing transaction.
@@ -79,6 +79,9 @@ fn store(txn: &mut Txn<'_>, alert: &NewAlert, now: i64) -> Sql<Result<Published,
     txn.logged(alert.id.key())?;
     if let Some(idempotency) = &alert.idempotency {
         let remembered = Remembered { alert_key: alert.id.key() };
+        if txn.conn.is_shared() {
+            idempotency::store(txn, idempotency, alert.id.key())?;
+        }
         txn.remember(idempotency::key_of(idempotency), remembered);
     }
     txn.effects.published += 1;
@@ -122,9 +125,15 @@ fn to_one(txn: &mut Txn<'_>, alert: &NewAlert, user: &UserId, now: i64) -> Sql<P
     // The one statement that can fail comes before the one change, so no savepoint is needed.
     let placement = Placement { user_key: Some(key), seq: Some(seq), recipients: Some(1) };
     alerts::insert(txn, alert, placement)?;
-    let work = txn.held(user);
     let expires_at = alert.content.expires_at.map(|at| at.0);
-    work.appended.push(TailItem { seq, alert_key: alert.id.key(), expires_at, collapse_key: None });
+    let item = TailItem { seq, alert_key: alert.id.key(), expires_at, collapse_key: None };
+    let conn = txn.conn;
+    let work = txn.held(user);
+    if conn.is_shared() {
+        settle::insert(conn, work, &item)?;
+    } else {
+        work.appended.push(item);
+    }
     work.core.head = seq;
     work.core.unread += 1;
     let notified = Notified { user: user.clone(), seq: Seq(seq), unread: work.core.unread, replaced: None };
@@ -155,6 +164,5 @@ pub(crate) fn record_recipient(txn: &mut Txn<'_>, alert_key: i64, user: &UserId,
     let user_key = txn.held(user).core.key;
     txn.conn
         .prepare_cached("INSERT INTO recipients (alert_key, user_id, user_key, seq) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![alert_key, user.as_str(), user_key, seq.0 as i64])?;
-    Ok(())
+        .send(params![alert_key, user.as_str(), user_key, seq.0 as i64])
 }

@@ -6,7 +6,7 @@ use crate::{DeviceRow, Settings, StoreError, devices, users};
 use belfry_protocol::preferences::Preferences;
 use belfry_protocol::user::UserProfile;
 use belfry_protocol::{DoNotDisturb, UserId};
-use rusqlite::Connection;
+use crate::sql::Connection;
 use std::sync::Arc;
 
 /// A person to whom something is to be delivered.
@@ -51,6 +51,7 @@ pub(crate) async fn recipients(inner: &Inner, wanted: &[UserId]) -> Result<Vec<R
     }
     let shared = Arc::clone(&inner.shared);
     let read = move |conn: &Connection| {
+        crate::announcements::refresh(conn, &shared.memory)?;
         let mut found = Vec::with_capacity(people.len());
         for (user, warm) in people {
             // Who is not warm is only looked at, not kept: most people of a batch are not here.

@@ -1,12 +1,10 @@
 //! Reading connections, each with a thread of its own.
 
 use crate::StoreError;
-use crate::error::{Sql, is_disk_fault, store_error};
+use crate::sql::{Connection, Sql};
 use crate::memory::lock;
-use crate::schema::connect_reader;
-use rusqlite::Connection;
+use crate::engine::Engine;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -25,7 +23,7 @@ pub(crate) struct Readers {
 }
 
 struct ReadConnection {
-    path: PathBuf,
+    engine: Engine,
     busy_timeout: Duration,
     conn: Option<Connection>,
 }
@@ -34,7 +32,7 @@ impl ReadConnection {
     fn transaction<T>(&mut self, body: impl FnOnce(&Connection) -> Sql<T>) -> Result<T, StoreError> {
         let result = catch_unwind(AssertUnwindSafe(|| self.attempt(body)));
         let result = match result {
-            Ok(result) => result.map_err(|error| (is_disk_fault(&error), store_error(&error))),
+            Ok(result) => result.map_err(|error| (error.is_outage(), error.for_caller())),
             Err(_) => Err((true, StoreError::Internal("a read panicked".to_owned()))),
         };
         result.map_err(|(reconnect, error)| {
@@ -47,28 +45,32 @@ impl ReadConnection {
 
     fn attempt<T>(&mut self, body: impl FnOnce(&Connection) -> Sql<T>) -> Sql<T> {
         if self.conn.is_none() {
-            self.conn = Some(connect_reader(&self.path, self.busy_timeout)?);
+            self.conn = Some(self.engine.connect_reader(self.busy_timeout)?);
         }
         let conn = self.conn.as_ref().expect("it was just made");
         // One snapshot for all statements of a read.
-        conn.prepare_cached("BEGIN")?.execute([])?;
-        let result = body(conn);
-        let end = conn.prepare_cached("ROLLBACK")?.execute([]);
-        let value = result?;
-        end?;
-        Ok(value)
+        conn.begin_read()?;
+        match body(conn) {
+            Ok(value) => conn.end_read().map(|()| value),
+            Err(error) => {
+                if !conn.rollback() {
+                    self.conn = None;
+                }
+                Err(error)
+            }
+        }
     }
 }
 
 impl Readers {
     /// Starts the threads.
-    pub(crate) fn start(path: &Path, count: usize, busy_timeout: Duration) -> std::io::Result<Self> {
+    pub(crate) fn start(engine: &Engine, count: usize, busy_timeout: Duration) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel::<Job>(QUEUE_MAX);
         let receiver = Arc::new(Mutex::new(receiver));
         let mut threads = Vec::new();
         for number in 0..count.max(1) {
             let receiver = Arc::clone(&receiver);
-            let mut connection = ReadConnection { path: path.to_owned(), busy_timeout, conn: None };
+            let mut connection = ReadConnection { engine: engine.clone(), busy_timeout, conn: None };
             let thread = std::thread::Builder::new()
                 .name(format!("store-reader-{number}"))
                 .spawn(move || run(&receiver, &mut connection))?;

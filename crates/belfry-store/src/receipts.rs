@@ -2,7 +2,7 @@
 
 use crate::alerts::{self, Form};
 use crate::announcements;
-use crate::error::Sql;
+use crate::sql::{params, Sql};
 use crate::memory::{Memory, Noted, lock};
 use crate::ranges::Ranges;
 use crate::settle::settle_user;
@@ -11,7 +11,6 @@ use crate::told_levels::{self, Rising};
 use crate::txn::Txn;
 use crate::{AckRow, StoreError};
 use belfry_protocol::{AlertId, Level, Stream, UserId};
-use rusqlite::params;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -30,6 +29,8 @@ enum Named {
     Range { stream: Stream, after: u64, up_to: u64 },
     /// A range of the user's stream that is more than received.
     Displayed { after: u64, up_to: u64 },
+    /// The same of the stream for everyone, where others change it: which ladders wait shows at the flush.
+    DisplayedAll { after: u64, up_to: u64 },
 }
 
 /// A receipt with its user and moment.
@@ -95,6 +96,10 @@ impl Pending {
             AckRow::Range { stream, after, up_to, .. } => {
                 let received = AckRow::Range { stream, after, up_to, level: Level::Received };
                 let first = self.note(memory, user, received, now)?;
+                if stream == Stream::All && memory.is_shared() {
+                    let named = Named::DisplayedAll { after: after.0, up_to: up_to.0 };
+                    return Ok(self.push(user, named, now)? || first);
+                }
                 if stream == Stream::All {
                     let ids: Vec<AlertId> =
                         memory.all().awaited(after.0, up_to.0).map(|one| one.id).collect();
@@ -193,6 +198,7 @@ impl Pending {
         };
         *taken = self.take(|user| users.is_some_and(|users| users.contains(user) || active(user)));
         txn.at(self.latest.load(Ordering::Relaxed));
+        txn.lock_users(taken.named.iter().map(|waiting| &waiting.user).chain(&taken.dirty))?;
         let mut ranges = Vec::with_capacity(taken.dirty.len());
         for user in &taken.dirty {
             // From here on a new receipt makes the user dirty again.
@@ -214,6 +220,11 @@ impl Pending {
                 Named::Range { stream, after, up_to } => {
                     cold_range(txn, &waiting.user, *stream, *after, *up_to)?;
                 }
+                Named::DisplayedAll { after, up_to } => {
+                    let all = txn.all();
+                    let ids: Vec<AlertId> = all.awaited(*after, *up_to).map(|one| one.id).collect();
+                    raise(txn, &waiting.user, &ids, Level::Displayed, waiting.now)?;
+                }
                 Named::Displayed { after, up_to } => {
                     displayed_range(txn, &waiting.user, (*after, *up_to), waiting.now)?;
                 }
@@ -227,7 +238,7 @@ impl Named {
     fn weight(&self) -> usize {
         match self {
             Named::Ids { ids, .. } => ids.len(),
-            Named::Range { .. } | Named::Displayed { .. } => 1,
+            Named::Range { .. } | Named::Displayed { .. } | Named::DisplayedAll { .. } => 1,
         }
     }
 }
@@ -324,7 +335,7 @@ fn raise(txn: &mut Txn<'_>, user: &UserId, ids: &[AlertId], level: Level, now: i
     let user_key = work.core.key;
     let column = state::level_column(level);
     let sql = format!(
-        "UPDATE notifications SET level = max(level, ?3), {column} = coalesce({column}, ?4) \
+        "UPDATE notifications SET level = CASE WHEN level < ?3 THEN ?3 ELSE level END, {column} = coalesce({column}, ?4) \
          WHERE user_key = ?1 AND seq = ?2 AND (level < ?3 OR {column} IS NULL)"
     );
     for id in ids {

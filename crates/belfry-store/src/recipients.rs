@@ -2,7 +2,7 @@
 
 use crate::alerts::{self, Form};
 use crate::announcements;
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Row, Sql};
 use crate::fanouts::recipients_after;
 use crate::inbox::now;
 use crate::ranges::Ranges;
@@ -11,7 +11,6 @@ use crate::users;
 use crate::{ItemNow, RecipientRow, UnixMs};
 use belfry_protocol::inbox::ChangedTo;
 use belfry_protocol::{AlertId, ItemState, Level, Seq, Stream, UserId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// The next recipients in order of their ids; for everyone, those of whom anything is known.
 pub(crate) fn page(

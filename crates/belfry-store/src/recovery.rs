@@ -1,31 +1,50 @@
 //! A start after a crash: what stands in the log only goes into the inboxes before anybody asks.
 
-use crate::error::Sql;
+use crate::sql::{Connection, params, Row, Sql};
 use crate::idempotency;
 use crate::memory::{Memory, TailItem};
 use crate::settle::settle_user;
 use crate::txn::{Limits, Txn, WriterState, meta, set_meta};
 use crate::users;
-use rusqlite::{Connection, Row, params};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Merges the log's end, in one transaction. Answers the highest alert key the file ever had in use.
 pub(crate) fn recover(conn: &Connection, limits: Limits, now: i64) -> Sql<i64> {
-    conn.execute_batch("BEGIN IMMEDIATE")?;
+    conn.begin()?;
     let result = merge_log(conn, limits).and_then(|newest| {
         crate::watch::begin(conn, newest)?;
         crate::held::hold_if_restored(conn, newest, now)?;
         Ok(newest)
     });
     match result {
-        Ok(newest) => conn.execute_batch("COMMIT").map(|()| newest),
+        Ok(newest) => conn.commit().map(|()| newest),
         Err(error) => {
             // The error to tell is the first one.
-            let _ = conn.execute_batch("ROLLBACK");
+            conn.rollback();
             Err(error)
         }
     }
+}
+
+/// The beginning of a node on a store that others write to: nothing is to be merged. Answers the highest alert key, and
+/// which start of a node this is.
+pub(crate) fn begin_shared(conn: &Connection, now: i64) -> Sql<(i64, i64)> {
+    conn.begin()?;
+    // Two nodes may begin at once.
+    conn.query_row("SELECT 1 FROM pg_advisory_xact_lock(4848101)", [], |_| Ok(()))?;
+    if meta(conn, "store_epoch")?.is_none() {
+        set_meta(conn, "store_epoch", i64::from(users::random_u32()))?;
+    }
+    if meta(conn, "all_head")?.is_none() {
+        set_meta(conn, "all_head", 0)?;
+    }
+    let newest = crate::alerts::newest_key(conn)?;
+    crate::watch::begin(conn, newest)?;
+    crate::held::hold_if_restored(conn, newest, now)?;
+    let start = conn.query_row("SELECT nextval('node_starts')", [], |row| row.get(0))?;
+    conn.commit()?;
+    Ok((newest, start))
 }
 
 fn item(row: &Row<'_>) -> Sql<(i64, TailItem)> {
@@ -53,7 +72,7 @@ fn merge_log(conn: &Connection, limits: Limits) -> Sql<i64> {
          JOIN alerts a ON a.alert_key = r.alert_key JOIN users u ON u.user_key = r.user_key \
          WHERE r.alert_key > ?1 AND r.seq > u.head",
     ] {
-        for row in conn.prepare(sql)?.query_map([merged_to], item)? {
+        for row in conn.prepare_cached(sql)?.query_map([merged_to], item)? {
             let (user_key, item) = row?;
             by_user.entry(user_key).or_default().push(item);
         }
@@ -74,7 +93,7 @@ fn merge_log(conn: &Connection, limits: Limits) -> Sql<i64> {
         }
     }
     let keys: Vec<(String, String, i64)> = conn
-        .prepare(
+        .prepare_cached(
             "SELECT idempotency_api_key, idempotency_key, alert_key FROM alerts \
              WHERE alert_key > ?1 AND idempotency_key IS NOT NULL ORDER BY 1, 2, 3",
         )?

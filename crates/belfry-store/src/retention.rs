@@ -7,7 +7,7 @@
 
 use crate::alerts::{self, AlertHead, Form};
 use crate::announcements;
-use crate::error::Sql;
+use crate::sql::{OptionalExtension, params, Sql};
 use crate::fanouts::recipients_after;
 use crate::notifications::leave;
 use crate::settle::settle_user;
@@ -16,7 +16,6 @@ use crate::txn::Txn;
 use crate::users;
 use crate::{RetentionPolicy, Swept, UserChange};
 use belfry_protocol::{AlertId, Seq, UserId};
-use rusqlite::{OptionalExtension, params};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 

@@ -1,10 +1,9 @@
 //! Signing keys whose tokens are refused. A handful of rows: they stand among the numbers of the store.
 
 use crate::UnixMs;
-use crate::error::Sql;
+use crate::sql::{Connection, Sql};
 use crate::txn::{Txn, meta, set_meta};
 use belfry_protocol::KeyId;
-use rusqlite::Connection;
 
 /// Before the key's name in `meta.name`.
 const PREFIX: &str = "revoked_key:";

@@ -1,7 +1,6 @@
 //! Opening the file: directory, lock, connection, migrations.
 
 use crate::OpenError;
-use crate::error::Sql;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
@@ -70,7 +69,7 @@ pub(crate) fn sync_directory(path: &Path) -> std::io::Result<()> {
 }
 
 /// The connection of the writer.
-pub(crate) fn connect_writer(path: &Path, busy_timeout: Duration) -> Sql<Connection> {
+pub(crate) fn connect_writer(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
@@ -89,7 +88,7 @@ pub(crate) fn connect_writer(path: &Path, busy_timeout: Duration) -> Sql<Connect
 }
 
 /// A connection that cannot write.
-pub(crate) fn connect_reader(path: &Path, busy_timeout: Duration) -> Sql<Connection> {
+pub(crate) fn connect_reader(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(busy_timeout)?;
@@ -137,11 +136,11 @@ enum Found {
     Foreign,
 }
 
-fn found_version(conn: &Connection) -> Sql<Found> {
+fn found_version(conn: &Connection) -> rusqlite::Result<Found> {
     let tables: Vec<String> = conn
         .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")?
         .query_map([], |row| row.get(0))?
-        .collect::<Sql<_>>()?;
+        .collect::<rusqlite::Result<_>>()?;
     if tables.is_empty() {
         return Ok(Found::Empty);
     }
@@ -194,6 +193,7 @@ mod tests {
         .unwrap();
         drop(conn);
         let conn = open_and_migrate(&path, Duration::from_secs(1)).unwrap();
+        let conn = crate::sql::Connection::Sqlite(conn);
         let all = announcements::load(&conn).unwrap();
         let ann = belfry_protocol::UserId::new("ann").unwrap();
         let (core, _) = users::load(&conn, &ann).unwrap().unwrap();

@@ -1,10 +1,9 @@
 //! What went out to people lately, as far as it disturbs them: read from the legs, so that a restart forgets nothing.
 
 use crate::delivery_codes as codes;
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::{Sending, Store, StoreError, UnixMs};
 use belfry_protocol::UserId;
-use rusqlite::{Connection, OptionalExtension, params};
 
 impl Store {
     /// What was sent to these people after a moment, or is on its way: a step is one sending, however many devices it

@@ -6,11 +6,10 @@
 //! crash at any point needs no marker: what is above the head is merged at the next start, in seq order.
 //! `meta.merged_to` only bounds which part of the log a start has to look at.
 
-use crate::error::Sql;
+use crate::sql::{Connection, Sql, Statement};
 use crate::memory::{Memory, TailItem};
 use crate::txn::{Txn, Work, WriterState};
 use belfry_protocol::UserId;
-use rusqlite::{CachedStatement, Connection};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -80,17 +79,17 @@ fn write(conn: &Connection, rows: &[Placed]) -> Sql<()> {
     Ok(())
 }
 
-fn write_with(insert: &mut CachedStatement<'_>, rows: &[Placed]) -> Sql<()> {
+fn write_with(insert: &mut Statement<'_>, rows: &[Placed]) -> Sql<()> {
     for (number, row) in rows.iter().enumerate() {
         let first = number * 6;
-        insert.raw_bind_parameter(first + 1, row.user_key)?;
-        insert.raw_bind_parameter(first + 2, row.item.seq as i64)?;
-        insert.raw_bind_parameter(first + 3, row.item.alert_key)?;
-        insert.raw_bind_parameter(first + 4, row.late)?;
-        insert.raw_bind_parameter(first + 5, row.item.expires_at)?;
-        insert.raw_bind_parameter(first + 6, row.item.collapse_key.as_deref())?;
+        insert.bind(first + 1, row.user_key)?;
+        insert.bind(first + 2, row.item.seq as i64)?;
+        insert.bind(first + 3, row.item.alert_key)?;
+        insert.bind(first + 4, row.late)?;
+        insert.bind(first + 5, row.item.expires_at)?;
+        insert.bind(first + 6, row.item.collapse_key.as_deref())?;
     }
-    insert.raw_execute()?;
+    insert.send_bound()?;
     Ok(())
 }
 

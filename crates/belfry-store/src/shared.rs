@@ -1,17 +1,20 @@
 //! What callers, writer and readers of one store share.
 
 use crate::Options;
+use crate::UnixMs;
+use crate::engine::Engine;
 use crate::memory::{Memory, lock};
 use crate::receipts::Pending;
 use belfry_protocol::Provider;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::time::Instant;
 
 /// What callers, writer and readers of one store share.
 pub(crate) struct Shared {
-    pub(crate) path: PathBuf,
+    pub(crate) engine: Engine,
+    /// How far the clock of the engine is ahead of this machine's, in milliseconds.
+    pub(crate) clock_ahead: AtomicI64,
     pub(crate) options: Options,
     pub(crate) memory: Memory,
     pub(crate) pending: Pending,
@@ -75,6 +78,11 @@ impl DueTimes {
 }
 
 impl Shared {
+    /// A moment of this machine's clock, by the one that all nodes go by.
+    pub(crate) fn by_common_clock(&self, now: UnixMs) -> UnixMs {
+        UnixMs(now.0.saturating_add(self.clock_ahead.load(std::sync::atomic::Ordering::Relaxed)))
+    }
+
     /// When something can be claimed.
     pub(crate) fn due(&self) -> DueTimes {
         *lock(&self.counters.due)

@@ -1,7 +1,6 @@
 //! What tokens are signed with that need no other credential.
 
-use crate::error::Sql;
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params, Sql};
 
 /// The key of this name: the offered one where there was none before.
 pub(crate) fn get_or_keep(conn: &Connection, name: &str, offered: [u8; 32], now: i64) -> Sql<[u8; 32]> {

@@ -5,7 +5,7 @@
 //! asks, nothing is looked at, and a receipt stays the one column of its user.
 
 use crate::alerts::id_at;
-use crate::error::Sql;
+use crate::sql::{OptionalExtension, params, Sql};
 use crate::memory::Announcement;
 use crate::ranges::Ranges;
 use crate::settle::settle_user;
@@ -14,7 +14,6 @@ use crate::txn::Txn;
 use crate::webhook_events::{note, wanted};
 use belfry_protocol::webhook::{StatusData, WebhookEvent};
 use belfry_protocol::{AlertId, Level, UserId};
-use rusqlite::{OptionalExtension, params};
 
 /// What is told, lowest first, and the level that it stands for.
 const TOLD: [(WebhookEvent, Level); 3] = [

@@ -2,11 +2,10 @@
 
 use crate::delivery_codes as codes;
 use crate::delivery_rows::{Delivery, alert_id, find_of};
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, Row, Sql};
 use crate::{AttemptTraceRow, DeliveryTraceRow, LegTraceRow, Store, StoreError, UnixMs};
 use belfry_protocol::delivery::{DeliveryState, LegState};
 use belfry_protocol::{AlertId, UserId};
-use rusqlite::{Connection, OptionalExtension, Row};
 
 impl Store {
     /// The deliveries of an alert for these users, with their legs and attempts. Who confirmed it in time has none.

@@ -1,14 +1,14 @@
 //! One transaction of the writer: what it changes stands aside from the memory until COMMIT.
 
 use crate::alerts::Inserts;
-use crate::error::{Sql, is_disk_fault};
+use crate::announcements;
 use crate::idempotency::{IdempotencyKey, Remembered};
 pub(crate) use crate::memory::Work;
 use crate::memory::{AllState, Core, Memory, Receipts};
 use crate::shared::DueTimes;
 use crate::users;
 use belfry_protocol::UserId;
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, OptionalExtension, Sql, params};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -94,6 +94,29 @@ struct Undo {
     watched_to: i64,
 }
 
+/// Most users locked with one statement.
+const LOCKED_AT_ONCE: usize = 500;
+
+impl Limits {
+    /// Of a store's options.
+    pub(crate) fn of(options: &crate::Options) -> Self {
+        Self {
+            inbox_items_max: options.inbox_items_max,
+            announcements_max: options.announcements_max,
+            webhook_queue_max: options.webhook_queue_max,
+        }
+    }
+}
+
+/// What happens where another transaction has a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Busy {
+    /// It is waited for.
+    Awaited,
+    /// The user is left out.
+    Skipped,
+}
+
 /// An open transaction.
 pub(crate) struct Txn<'a> {
     pub(crate) conn: &'a Connection,
@@ -103,6 +126,10 @@ pub(crate) struct Txn<'a> {
     pub(crate) effects: Effects,
     pub(crate) inserts: Inserts<'a>,
     undo: Option<Undo>,
+    /// Users whose rows this transaction has locked, where others could have them.
+    owned: HashSet<i64>,
+    /// Users of whom it is known that there are none.
+    absent: HashSet<UserId>,
 }
 
 /// Limits that operations ask for.
@@ -139,7 +166,7 @@ impl<'a> Txn<'a> {
             webhooks_touched: false,
             webhooks_due: None,
         };
-        Self { conn, memory, state, limits, effects, inserts: Inserts::default(), undo: None }
+        Self { conn, memory, state, limits, effects, inserts: Inserts::default(), undo: None, owned: HashSet::new(), absent: HashSet::new() }
     }
 
     /// What memory has to learn after COMMIT.
@@ -150,7 +177,8 @@ impl<'a> Txn<'a> {
     /// Runs `body` so that its fault takes back what it did and nothing else. Faults of the disk are not contained:
     /// they fail the whole transaction.
     pub(crate) fn savepoint<T>(&mut self, body: impl FnOnce(&mut Self) -> Sql<T>) -> Sql<T> {
-        if self.undo.is_some() {
+        // Where several nodes write, the whole transaction is taken back, and its jobs run again one by one.
+        if self.undo.is_some() || self.conn.is_shared() {
             return body(self);
         }
         self.conn.prepare_cached("SAVEPOINT job")?.execute([])?;
@@ -169,7 +197,7 @@ impl<'a> Txn<'a> {
         let result = body(self);
         let undo = self.undo.take();
         match result {
-            Err(error) if !is_disk_fault(&error) => {
+            Err(error) if !error.is_outage() => {
                 self.conn.prepare_cached("ROLLBACK TO job")?.execute([])?;
                 self.conn.prepare_cached("RELEASE job")?.execute([])?;
                 if let Some(undo) = undo {
@@ -227,6 +255,62 @@ impl<'a> Txn<'a> {
         }
     }
 
+    /// Locks these users and takes them in hand, all at once and in the one order that everybody keeps to: so no two
+    /// transactions wait for each other. Where nobody else writes there is nothing to do.
+    pub(crate) fn lock_users<'u>(&mut self, users: impl IntoIterator<Item = &'u UserId>) -> Sql<()> {
+        if !self.conn.is_shared() {
+            return Ok(());
+        }
+        let in_hand = |user: &&UserId| !self.effects.work.contains_key(*user) && !self.absent.contains(*user);
+        let mut wanted: Vec<&UserId> = users.into_iter().filter(in_hand).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        for chunk in wanted.chunks(LOCKED_AT_ONCE) {
+            let found = users::load_locked(self.conn, chunk)?;
+            for (user, core, receipts) in found {
+                self.owned.insert(core.key);
+                self.effects.work.insert(user, Work::of(core, receipts));
+            }
+            let missing = chunk.iter().filter(|user| !self.effects.work.contains_key(**user));
+            self.absent.extend(missing.map(|user| (*user).clone()));
+        }
+        Ok(())
+    }
+
+    /// Makes everything of these users this transaction's own, before it looks at their deliveries: whoever has a user's
+    /// row may change what hangs on it. `skip`: those that another transaction has are left out. Answers whose it is.
+    pub(crate) fn own(&mut self, user_keys: &[i64], skip: Busy) -> Sql<HashSet<i64>> {
+        if !self.conn.is_shared() {
+            return Ok(user_keys.iter().copied().collect());
+        }
+        let mut wanted: Vec<i64> =
+            user_keys.iter().copied().filter(|key| !self.owned.contains(key)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        for chunk in wanted.chunks(LOCKED_AT_ONCE) {
+            self.owned.extend(users::lock_keys(self.conn, chunk, skip == Busy::Skipped)?);
+        }
+        Ok(user_keys.iter().copied().filter(|key| self.owned.contains(key)).collect())
+    }
+
+    /// The stream of alerts for everyone as it is now on disk, and nobody else changes it before this transaction ends.
+    pub(crate) fn lock_all(&mut self) -> Sql<()> {
+        if self.conn.is_shared() {
+            let lock = "SELECT value FROM meta WHERE name = 'all_head' FOR UPDATE";
+            self.conn.prepare_cached(lock)?.query_row([], |row| row.get::<_, i64>(0)).optional()?;
+            self.refresh_all()?;
+        }
+        Ok(())
+    }
+
+    /// The stream of alerts for everyone as it is now on disk.
+    pub(crate) fn refresh_all(&mut self) -> Sql<()> {
+        if self.conn.is_shared() && self.effects.all.is_none() {
+            announcements::refresh(self.conn, self.memory)?;
+        }
+        Ok(())
+    }
+
     /// Whether a number of the stream of a user that this transaction has in hand was confirmed, on disk or not.
     pub(crate) fn received(&self, user: &UserId, seq: u64) -> bool {
         let Some(work) = self.effects.work.get(user) else {
@@ -256,6 +340,10 @@ impl<'a> Txn<'a> {
     pub(crate) fn user(&mut self, user: &UserId) -> Sql<Option<&mut Work>> {
         self.keep_for_undo(user);
         if !self.effects.work.contains_key(user) {
+            if self.conn.is_shared() {
+                self.lock_users([user])?;
+                return Ok(self.effects.work.get_mut(user).filter(|work| !work.erased));
+            }
             let found = match self.memory.core(user) {
                 Some(core) => Some((core, Receipts::default())),
                 None => users::load(self.conn, user)?,
@@ -263,18 +351,7 @@ impl<'a> Txn<'a> {
             let Some((core, receipts)) = found else {
                 return Ok(None);
             };
-            let work = Work {
-                core,
-                settled: false,
-                appended: Vec::new(),
-                dirty: false,
-                erased: false,
-                made: false,
-                receipts,
-                merge_receipts: false,
-                reached: false,
-            };
-            self.effects.work.insert(user.clone(), work);
+            self.effects.work.insert(user.clone(), Work::of(core, receipts));
         }
         Ok(self.effects.work.get_mut(user).filter(|work| !work.erased))
     }
@@ -282,22 +359,21 @@ impl<'a> Txn<'a> {
     /// A user, for change, made where it is new.
     pub(crate) fn user_or_new(&mut self, user: &UserId, now: i64) -> Sql<&mut Work> {
         if self.user(user)?.is_none() {
-            let core = users::make(self.conn, user, &self.all(), now)?;
-            let work = Work {
-                core,
-                // Whatever tail memory holds under this id belongs to an erased user.
-                settled: true,
-                appended: Vec::new(),
-                dirty: false,
-                erased: false,
-                made: true,
-                receipts: Receipts::default(),
-                merge_receipts: false,
-                reached: false,
-            };
-            self.effects.work.insert(user.clone(), work);
+            self.refresh_all()?;
+            match users::make(self.conn, user, &self.all(), now)? {
+                Some(core) => {
+                    self.owned.insert(core.key);
+                    // Whatever tail memory holds under this id belongs to an erased user.
+                    let work = Work { settled: true, made: true, ..Work::of(core, Receipts::default()) };
+                    self.effects.work.insert(user.clone(), work);
+                }
+                None => {
+                    self.absent.remove(user);
+                    self.lock_users([user])?;
+                }
+            }
         }
-        Ok(self.effects.work.get_mut(user).expect("it was just put there"))
+        self.effects.work.get_mut(user).ok_or(crate::sql::Error::NoRows)
     }
 
     /// A user that this transaction already has in hand.
@@ -363,7 +439,7 @@ impl<'a> Txn<'a> {
              WHERE user_key = ?1",
         )?;
         for core in dirty {
-            update.execute(params![
+            update.send(params![
                 core.key,
                 core.head as i64,
                 core.unread,
@@ -381,13 +457,12 @@ pub(crate) fn set_meta(conn: &Connection, name: &str, value: i64) -> Sql<()> {
     let mut set = conn.prepare_cached(
         "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )?;
-    set.execute(params![name, value])?;
-    Ok(())
+    set.send(params![name, value])
 }
 
 /// Reads a number of the store.
 pub(crate) fn meta(conn: &Connection, name: &str) -> Sql<Option<i64>> {
-    use rusqlite::OptionalExtension;
+    use crate::sql::OptionalExtension;
     conn.prepare_cached("SELECT value FROM meta WHERE name = ?1")?
         .query_row([name], |row| row.get(0))
         .optional()
@@ -396,7 +471,7 @@ pub(crate) fn meta(conn: &Connection, name: &str) -> Sql<Option<i64>> {
 /// Counts a number of the store up: a write that means nothing but that writing works.
 pub(crate) fn touch_meta(conn: &Connection, name: &str) -> Sql<()> {
     conn.prepare_cached(
-        "INSERT INTO meta (name, value) VALUES (?1, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
+        "INSERT INTO meta (name, value) VALUES (?1, 1) ON CONFLICT (name) DO UPDATE SET value = meta.value + 1",
     )?
     .execute([name])?;
     Ok(())

@@ -41,6 +41,8 @@ pub struct Options {
 pub enum EngineOptions {
     /// A file (its directory is created), WAL, `synchronous=FULL`.
     Sqlite(PathBuf),
+    /// A server that every node of a cluster uses.
+    Postgres(crate::PostgresOptions),
 }
 
 /// Why a store does not open. Each message says what to do.

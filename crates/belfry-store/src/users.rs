@@ -1,13 +1,12 @@
 //! A user's row: numbering, receipts, profile, settings.
 
-use crate::error::{Sql, unreadable};
+use crate::sql::{Connection, OptionalExtension, params, Row, Sql, unreadable};
 use crate::memory::{AllState, Core, Mark, Profile, Receipts};
 use crate::ranges::Ranges;
 use crate::txn::Txn;
 use crate::{Settings, UnixMs, UserRow};
 use belfry_protocol::user::UserProfile;
 use belfry_protocol::{DoNotDisturb, UserId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,13 +15,38 @@ pub(crate) fn random_u32() -> u32 {
     uuid::Uuid::new_v4().as_u128() as u32
 }
 
+const COLUMNS: &str =
+    "user_key, epoch_part, head, unread, items, gone_items, newest_alert, all_from, all_read_up_to, \
+     all_read_version, received, received_all, created_at, revoke_before, email, locale, time_zone, name, \
+     do_not_disturb, settings_rev, all_late_from, preferences, email_suppressed";
+
+/// Reads users and locks them, in order of their ids, so that nobody else changes anything of them.
+pub(crate) fn load_locked(conn: &Connection, users: &[&UserId]) -> Sql<Vec<(UserId, Core, Receipts)>> {
+    let ids: Vec<String> = users.iter().map(|user| user.as_str().to_owned()).collect();
+    let sql = format!("SELECT {COLUMNS}, id FROM users WHERE id = ANY(?1) ORDER BY id FOR UPDATE");
+    let mut found: Vec<(UserId, Core, Receipts)> = conn
+        .prepare_cached(&sql)?
+        .query_listed(ids, |row| {
+            let (core, receipts) = read(row)?;
+            Ok((id_at(row, 23)?, core, receipts))
+        })?;
+    for (_, core, _) in &mut found {
+        core.marks = Arc::new(marks(conn, core.key)?);
+    }
+    Ok(found)
+}
+
+/// Locks users by key, in order of their ids; where asked, those that others have are left out. Answers which it has.
+pub(crate) fn lock_keys(conn: &Connection, user_keys: &[i64], skip: bool) -> Sql<Vec<i64>> {
+    let skip = if skip { " SKIP LOCKED" } else { "" };
+    let sql = format!("SELECT user_key FROM users WHERE user_key = ANY(?1) ORDER BY id FOR UPDATE{skip}");
+    conn.prepare_cached(&sql)?.query_listed(user_keys.to_vec(), |row| row.get(0))
+}
+
 /// Reads a user from disk. For one with a tail this is not the whole truth: memory is.
 pub(crate) fn load(conn: &Connection, user: &UserId) -> Sql<Option<(Core, Receipts)>> {
     let mut select = conn.prepare_cached(
-        "SELECT user_key, epoch_part, head, unread, items, gone_items, newest_alert, all_from, all_read_up_to, \
-         all_read_version, received, received_all, created_at, revoke_before, email, locale, time_zone, name, \
-         do_not_disturb, settings_rev, all_late_from, preferences, email_suppressed FROM users WHERE id = ?1",
-    )?;
+        &format!("SELECT {COLUMNS} FROM users WHERE id = ?1"))?;
     let found = select.query_row([user.as_str()], read).optional()?;
     let Some((mut core, receipts)) = found else {
         return Ok(None);
@@ -101,21 +125,24 @@ fn marks(conn: &Connection, user_key: i64) -> Sql<BTreeMap<u64, Mark>> {
 }
 
 /// Makes a user: announcements up to now do not exist for them, but those for latecomers that are still active.
-pub(crate) fn make(conn: &Connection, user: &UserId, all: &AllState, now: i64) -> Sql<Core> {
+/// `None`: another node has just made them.
+pub(crate) fn make(conn: &Connection, user: &UserId, all: &AllState, now: i64) -> Sql<Option<Core>> {
     let epoch_part = random_u32();
     let late_from = all.late_from();
-    conn.prepare_cached(
-        "INSERT INTO users (id, epoch_part, created_at, all_from, all_late_from) VALUES (?1, ?2, ?3, ?4, ?5)",
+    let key: Option<i64> = conn.prepare_cached(
+        "INSERT INTO users (id, epoch_part, created_at, all_from, all_late_from) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (id) DO NOTHING RETURNING user_key",
     )?
-    .execute(params![
+    .query_row(params![
         user.as_str(),
         epoch_part,
         now,
         all.head as i64,
         late_from.map(|seq| seq as i64)
-    ])?;
-    Ok(Core {
-        key: conn.last_insert_rowid(),
+    ], |row| row.get(0))
+    .optional()?;
+    Ok(key.map(|key| Core {
+        key,
         epoch_part,
         head: 0,
         unread: 0,
@@ -128,7 +155,7 @@ pub(crate) fn make(conn: &Connection, user: &UserId, all: &AllState, now: i64) -
         all_read_version: 0,
         marks: Arc::default(),
         profile: Arc::new(Profile { created_at: now, ..Profile::default() }),
-    })
+    }))
 }
 
 /// The id behind a key.
@@ -207,7 +234,7 @@ pub(crate) fn set_do_not_disturb(
     now: i64,
 ) -> Sql<Settings> {
     let json = serde_json::to_string(&setting)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        .map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
     let work = txn.user_or_new(user, now)?;
     let profile = Arc::make_mut(&mut work.core.profile);
     profile.do_not_disturb = setting;

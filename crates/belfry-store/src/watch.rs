@@ -1,7 +1,7 @@
 //! What a watch in memory needs: how far notifications got, and from where it has to look again after a restart.
 
 use crate::alerts::{self, CONTENT_COLUMNS};
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::memory::Peek;
 use crate::ranges::Ranges;
 use crate::state::{self, READ};
@@ -9,7 +9,6 @@ use crate::txn::{Txn, meta, set_meta};
 use crate::users;
 use crate::{Content, Reached, Store, StoreError, Unanswered, Unwatched};
 use belfry_protocol::{AlertId, Seq, UserId};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -92,7 +91,7 @@ fn unwatched(conn: &Connection, after: i64, limit: u32) -> Sql<Unwatched> {
         if form == 3 || recalled.is_some() {
             continue;
         }
-        let (id, content) = alerts::content_at(alert, 0)?;
+        let (id, content) = alerts::content_at(&alert, 0)?;
         let single = alert.get::<_, Option<i64>>(20)?.zip(alert.get::<_, Option<i64>>(21)?);
         match single {
             Some((user_key, seq)) => {

@@ -3,7 +3,7 @@
 
 use crate::alerts::id_at;
 use crate::delivery_rows::{Delivery, lease_end, new_token};
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::legs::Leg;
 use crate::txn::Txn;
 use crate::webhooks::{Endpoint, bit, changed, endpoints};
@@ -14,7 +14,6 @@ use crate::{
 use belfry_protocol::delivery::{DeliveryState, LegState};
 use belfry_protocol::webhook::{StatusData, StatusEvent, StatusType, WebhookDisabled, WebhookEvent};
 use belfry_protocol::{AlertId, Channel, Provider, UserId, WebhookId};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -47,6 +46,7 @@ impl Store {
         if self.webhooks_due().is_none_or(|at| at > now) {
             return Ok(Vec::new());
         }
+        let now = self.inner.shared.by_common_clock(now);
         let claim = move |txn: &mut Txn<'_>| claim(txn, now.0, (limit, lease_end(now.0, lease)), &without);
         self.inner.writer.write(claim).await
     }
@@ -105,7 +105,7 @@ fn put(
     now: i64,
 ) -> Sql<Vec<String>> {
     let body = serde_json::to_string(event)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        .map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
     let mut ids = Vec::with_capacity(keys.len());
     for key in keys {
         make_room(txn, *key)?;
@@ -247,6 +247,10 @@ fn claim(
     (limit, leased_until): (u32, i64),
     without: &[i64],
 ) -> Sql<Vec<ClaimedWebhook>> {
+    if txn.conn.is_shared() {
+        // What others have put there counts as well.
+        txn.state.endpoints = None;
+    }
     let keys: Vec<i64> = endpoints(txn)?
         .iter()
         .filter(|one| one.enabled && one.waiting > 0 && !without.contains(&one.key))
@@ -289,10 +293,11 @@ fn claim_of(
 ) -> Sql<Vec<ClaimedWebhookEvent>> {
     let events: Vec<ClaimedWebhookEvent> = txn
         .conn
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT event_key, webhook_id, body, tries FROM webhook_events WHERE webhook_key = ?1 AND next_at <= ?2 \
-             ORDER BY next_at, event_key LIMIT ?3",
-        )?
+             ORDER BY next_at, event_key LIMIT ?3{}",
+            txn.conn.for_update_of_free()
+        ))?
         .query_map(params![key, now, limit], |row| {
             Ok(ClaimedWebhookEvent {
                 key: row.get(0)?,
@@ -397,7 +402,7 @@ pub(crate) fn first_due(conn: &Connection) -> Sql<i64> {
     let first: Option<i64> = conn
         .prepare_cached(
             "SELECT min((SELECT min(e.next_at) FROM webhook_events e WHERE e.webhook_key = w.webhook_key)) \
-             FROM webhooks w WHERE w.enabled",
+             FROM webhooks w WHERE w.enabled = 1",
         )?
         .query_row([], |row| row.get(0))?;
     Ok(first.unwrap_or(NEVER))

@@ -1,11 +1,10 @@
 //! Endpoints for status webhooks. What they are told stands in `webhook_events`.
 
-use crate::error::Sql;
+use crate::sql::{Connection, OptionalExtension, params, Row, Sql};
 use crate::txn::Txn;
 use crate::{NewWebhook, Store, StoreError, UnixMs, WebhookRow};
 use belfry_protocol::WebhookId;
 use belfry_protocol::webhook::{WEBHOOKS_MAX, WebhookDisabled, WebhookEvent};
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// An endpoint as every transaction knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +81,7 @@ fn read(row: &Row<'_>) -> Sql<WebhookRow> {
     let mask: u32 = row.get(2)?;
     Ok(WebhookRow {
         id: WebhookId::new(id).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
+            crate::sql::unreadable(0, error)
         })?,
         url: row.get(1)?,
         events: WebhookEvent::ALL.into_iter().filter(|event| mask & bit(*event) != 0).collect(),
@@ -133,8 +132,8 @@ fn put(txn: &mut Txn<'_>, id: &WebhookId, new: &NewWebhook, now: i64) -> Sql<Opt
         .prepare_cached(
             "INSERT INTO webhooks (id, url, events, enabled, secret, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
              ON CONFLICT (id) DO UPDATE SET url = excluded.url, events = excluded.events, enabled = excluded.enabled, \
-             failing_since = CASE WHEN webhooks.enabled THEN webhooks.failing_since END, \
-             disabled_reason = CASE WHEN excluded.enabled THEN NULL ELSE webhooks.disabled_reason END",
+             failing_since = CASE WHEN webhooks.enabled = 1 THEN webhooks.failing_since END, \
+             disabled_reason = CASE WHEN excluded.enabled = 1 THEN NULL ELSE webhooks.disabled_reason END",
         )?
         .execute(params![id.as_str(), new.url, events, new.enabled, new.secret, now])?;
     changed(txn);

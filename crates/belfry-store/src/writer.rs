@@ -2,13 +2,12 @@
 
 use crate::StoreError;
 use crate::checkpoint::Checkpointer;
-use crate::error::{Sql, is_disk_fault, store_error};
+use crate::sql::{Connection, Sql};
 use crate::group_commit::Running;
 use crate::memory::lock;
 use crate::shared::Shared;
 use crate::txn::Txn;
 use belfry_protocol::UserId;
-use rusqlite::Connection;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -20,11 +19,13 @@ use tokio::sync::oneshot;
 pub(crate) trait Job: Send {
     /// How much of a group it takes.
     fn bytes(&self) -> usize;
+    /// Whom it touches and nobody else; `None`: that shows when it runs.
+    fn users(&self) -> Option<&[UserId]>;
     /// Receipts of users with active deliveries, and of these users, are to be written before it runs, however short
     /// they have waited.
     fn after_receipts_of(&self) -> Option<&[UserId]>;
-    /// `Err`: the disk failed, nothing of the transaction can stand.
-    fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), rusqlite::Error>;
+    /// `Err`: nothing of the transaction can stand. It may run again in another one.
+    fn run(&mut self, txn: &mut Txn<'_>) -> Sql<()>;
     /// After COMMIT, or after the transaction failed.
     fn answer(self: Box<Self>, failure: Option<&StoreError>);
 }
@@ -32,8 +33,9 @@ pub(crate) trait Job: Send {
 /// A closure with somebody who waits for its answer.
 pub(crate) struct Call<T, F> {
     bytes: usize,
+    users: Option<Vec<UserId>>,
     after_receipts_of: Option<Vec<UserId>>,
-    body: Option<F>,
+    body: F,
     outcome: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -42,29 +44,31 @@ impl<T, F> Call<T, F> {
     /// The call, and where its answer comes.
     pub(crate) fn new(bytes: usize, body: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
         let (answer, answered) = oneshot::channel();
-        (Self { bytes, after_receipts_of: None, body: Some(body), outcome: None, answer }, answered)
+        (Self { bytes, users: None, after_receipts_of: None, body, outcome: None, answer }, answered)
     }
 }
 
-impl<T: Send, F: FnOnce(&mut Txn<'_>) -> Sql<T> + Send> Job for Call<T, F> {
+impl<T: Send, F: Fn(&mut Txn<'_>) -> Sql<T> + Send> Job for Call<T, F> {
     fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    fn users(&self) -> Option<&[UserId]> {
+        self.users.as_deref()
     }
 
     fn after_receipts_of(&self) -> Option<&[UserId]> {
         self.after_receipts_of.as_deref()
     }
 
-    fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), rusqlite::Error> {
-        let Some(body) = self.body.take() else {
-            return Ok(());
-        };
-        match body(txn) {
+    fn run(&mut self, txn: &mut Txn<'_>) -> Sql<()> {
+        match (self.body)(txn) {
             Ok(value) => self.outcome = Some(Ok(value)),
-            Err(error) if is_disk_fault(&error) => return Err(error),
+            // Where several nodes write there are no savepoints.
+            Err(error) if error.is_outage() || txn.conn.is_shared() => return Err(error),
             Err(error) => {
                 tracing::error!(error = %error, "a write failed");
-                self.outcome = Some(Err(store_error(&error)));
+                self.outcome = Some(Err(error.for_caller()));
             }
         }
         Ok(())
@@ -108,7 +112,7 @@ impl Writer {
         shared: Arc<Shared>,
         conn: Connection,
         newest_key: i64,
-        checkpointer: Arc<Checkpointer>,
+        checkpointer: Option<Arc<Checkpointer>>,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(shared.options.writer_queue_max.max(1));
         let running = Running::new(Arc::clone(&shared), conn, newest_key, checkpointer)
@@ -138,10 +142,11 @@ impl Writer {
     /// Queues `body`; the receiver gets its answer when it is on disk.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
-        bytes: usize,
-        body: impl FnOnce(&mut Txn<'_>) -> Sql<T> + Send + 'static,
+        (bytes, users): (usize, Option<Vec<UserId>>),
+        body: impl Fn(&mut Txn<'_>) -> Sql<T> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
-        let (call, answered) = Call::new(bytes, body);
+        let (mut call, answered) = Call::new(bytes, body);
+        call.users = users;
         self.send(Message::Job(Box::new(call)))?;
         Ok(answered)
     }
@@ -149,9 +154,20 @@ impl Writer {
     /// Runs `body` in a transaction of the writer; a fault of its own takes back what it did and nothing else.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        body: impl FnOnce(&mut Txn<'_>) -> Sql<T> + Send + 'static,
+        body: impl Fn(&mut Txn<'_>) -> Sql<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let answered = self.submit(256, move |txn| txn.savepoint(body))?;
+        let answered = self.submit((256, None), move |txn| txn.savepoint(&body))?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Like [`Writer::write`] for what touches these users and nobody else, so that it can share a transaction with
+    /// what others do, also where several nodes write.
+    pub(crate) async fn write_for<T: Send + 'static>(
+        &self,
+        users: Vec<UserId>,
+        body: impl Fn(&mut Txn<'_>) -> Sql<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let answered = self.submit((256, Some(users)), move |txn| txn.savepoint(&body))?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -160,9 +176,9 @@ impl Writer {
     pub(crate) async fn write_after_receipts<T: Send + 'static>(
         &self,
         users: Vec<UserId>,
-        body: impl FnOnce(&mut Txn<'_>) -> Sql<T> + Send + 'static,
+        body: impl Fn(&mut Txn<'_>) -> Sql<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (mut call, answered) = Call::new(1_024, move |txn: &mut Txn<'_>| txn.savepoint(body));
+        let (mut call, answered) = Call::new(1_024, move |txn: &mut Txn<'_>| txn.savepoint(&body));
         call.after_receipts_of = Some(users);
         self.send(Message::Job(Box::new(call)))?;
         answered.await.map_err(|_| StoreError::Closed)?

@@ -19,6 +19,31 @@ macro_rules! contract {
                 }
             )*
         }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    if crate::harness::there_is_a_server() {
+                        super::$name(crate::harness::TestStore::new(crate::harness::Engine::Postgres).await).await;
+                    }
+                }
+            )*
+        }
+        $(async fn $name($store: crate::harness::TestStore) $body)*
+    };
+}
+
+/// The same for what only a file does.
+macro_rules! contract_of_files {
+    ($(async fn $name:ident($store:ident: TestStore) $body:block)*) => {
+        mod file {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(crate::harness::TestStore::new(crate::harness::Engine::Sqlite).await).await;
+                }
+            )*
+        }
         $(async fn $name($store: crate::harness::TestStore) $body)*
     };
 }

@@ -116,7 +116,9 @@ contract! {
         assert_eq!(it.store.replay(Replay::Filter(all()), 9, after(TEN_MINUTES)).await, Ok((0, false)));
         assert_eq!(it.leg_states(id, "ann").await, [LegState::Accepted, LegState::Pending]);
     }
+}
 
+contract_of_files! {
     async fn a_restored_store_holds_what_was_armed_before(it: TestStore) {
         let waiting = it.open("ann").await;
         let sending = it.open("bob").await;
@@ -139,7 +141,7 @@ contract! {
             std::fs::copy(&target, &path).unwrap();
             let options = Options { engine: EngineOptions::Sqlite(path), ..it.options.clone() };
             let store = Store::open(options.clone(), after(10)).await.unwrap();
-            let copy = TestStore { store, options, engine: it.engine, directory: it.directory.clone() };
+            let copy = TestStore { store, options, engine: it.engine, directory: it.directory.clone(), database: None };
             // Opening it twice holds it once.
             let copy = copy.reopened().await;
             let later = after(10 * LEASE_MS);

@@ -343,10 +343,8 @@ contract! {
         while it.store.apply_retention(&policy, after(month), 100).await.unwrap().more {}
         assert_eq!(it.find_trace(both.id, "bob").await, None);
         assert_eq!((it.store.gauges().deliveries, it.store.gauges().pending_legs), (0, 0));
-        let raw = rusqlite::Connection::open(it.path()).unwrap();
         for table in ["deliveries", "legs", "leg_members", "attempts"] {
-            let sql = format!("SELECT count(*) FROM {table}");
-            assert_eq!(raw.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap(), 0, "{table}");
+            assert_eq!(it.count(table), 0, "{table}");
         }
     }
 

@@ -162,11 +162,7 @@ contract! {
         it.tell("ann").await;
         assert_eq!(it.store.devices(&user("ann")).await.unwrap(), [], "a new one with this id is somebody else");
         it.store.close().await.unwrap();
-        let raw = rusqlite::Connection::open(it.path()).unwrap();
-        let rows: i64 = raw
-            .query_row("SELECT (SELECT count(*) FROM devices) + (SELECT count(*) FROM device_moves)", [], |row| row.get(0))
-            .unwrap();
-        assert_eq!(rows, 1);
+        assert_eq!((it.count("devices"), it.count("device_moves")), (1, 0));
     }
 
     async fn an_export_holds_devices_and_preferences(it: TestStore) {

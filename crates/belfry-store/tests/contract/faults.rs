@@ -24,7 +24,7 @@ fn unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
     matches!(answer, Err(StoreError::Unavailable { .. }))
 }
 
-contract! {
+contract_of_files! {
     async fn a_locked_file_refuses_everything_and_heals(it: TestStore) {
         it.tell("ann").await;
         let kept = it.standing("ann").await;

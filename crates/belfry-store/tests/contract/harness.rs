@@ -11,6 +11,66 @@ use tempfile::TempDir;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Engine {
     Sqlite,
+    Postgres,
+}
+
+/// Names the server on which each test makes a database of its own.
+const SERVER: &str = "BELFRY_TEST_POSTGRES";
+
+/// Whether a server was named. Where every engine has to be there a missing one is a fault.
+pub(crate) fn there_is_a_server() -> bool {
+    let there = std::env::var(SERVER).is_ok();
+    assert!(
+        there || std::env::var("BELFRY_TEST_ALL").is_err(),
+        "`{SERVER}` names no server: run this with `cargo xtask services -- …`"
+    );
+    if !there {
+        eprintln!("left out: `{SERVER}` names no server");
+    }
+    there
+}
+
+/// A database of its own, gone with the test.
+pub(crate) struct Database {
+    server: String,
+    name: String,
+}
+
+impl Database {
+    fn new() -> Self {
+        let server = std::env::var(SERVER).unwrap();
+        let name = format!("t{:032x}", fastrand::u128(..));
+        let this = Self { server, name };
+        this.on_server(&format!("CREATE DATABASE {}", this.name));
+        this
+    }
+
+    fn url(&self) -> String {
+        let (rest, _) = self.server.rsplit_once('/').unwrap();
+        format!("{rest}/{}", self.name)
+    }
+
+    /// Runs a statement beside the store, and reads the number it gives, if it gives one.
+    fn run(url: &str, sql: &str) -> Option<i64> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            let rows = client.query(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+            rows.first().map(|row| row.get(0))
+        })
+    }
+
+    fn on_server(&self, sql: &str) {
+        let (url, sql) = (self.server.clone(), sql.to_owned());
+        std::thread::spawn(move || Self::run(&url, &sql)).join().unwrap();
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.on_server(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+    }
 }
 
 /// A store, and where it lives.
@@ -19,6 +79,7 @@ pub(crate) struct TestStore {
     pub(crate) options: Options,
     pub(crate) engine: Engine,
     pub(crate) directory: Arc<TempDir>,
+    pub(crate) database: Option<Arc<Database>>,
 }
 
 /// When tests happen.
@@ -65,10 +126,17 @@ pub(crate) fn everything() -> PageLimit {
     PageLimit { items: 100_000, bytes: usize::MAX }
 }
 
-pub(crate) fn options_at(engine: Engine, directory: &TempDir) -> Options {
-    let Engine::Sqlite = engine;
+fn options_at(directory: &TempDir, database: Option<&Database>) -> Options {
+    let engine = match database {
+        None => EngineOptions::Sqlite(directory.path().join("data").join("belfry.db")),
+        Some(database) => EngineOptions::Postgres(PostgresOptions {
+            url: database.url(),
+            ca_file: None,
+            connect_timeout: Duration::from_secs(5),
+        }),
+    };
     Options {
-        engine: EngineOptions::Sqlite(directory.path().join("data").join("belfry.db")),
+        engine,
         writer_queue_max: 1_024,
         readers: 2,
         inbox_items_max: 10_000,
@@ -80,38 +148,65 @@ pub(crate) fn options_at(engine: Engine, directory: &TempDir) -> Options {
 
 impl TestStore {
     pub(crate) async fn new(engine: Engine) -> Self {
-        let directory = Arc::new(TempDir::new().unwrap());
-        let options = options_at(engine, &directory);
-        let store = Store::open(options.clone(), NOW).await.unwrap();
-        Self { store, options, engine, directory }
+        Self::with(engine, |_| ()).await
     }
 
     pub(crate) async fn with(engine: Engine, change: impl FnOnce(&mut Options)) -> Self {
         let directory = Arc::new(TempDir::new().unwrap());
-        let mut options = options_at(engine, &directory);
+        let database = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(Arc::new(Database::new())),
+        };
+        let mut options = options_at(&directory, database.as_deref());
         change(&mut options);
         let store = Store::open(options.clone(), NOW).await.unwrap();
-        Self { store, options, engine, directory }
+        Self { store, options, engine, directory, database }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        let EngineOptions::Sqlite(path) = &self.options.engine;
+        let EngineOptions::Sqlite(path) = &self.options.engine else { panic!("it has no file") };
         path.clone()
+    }
+
+    /// Does something to what the store has on disk, beside it; answers the number that comes of it, if one does.
+    pub(crate) fn beside(&self, sql: &str) -> Option<i64> {
+        match &self.database {
+            None => {
+                let conn = rusqlite::Connection::open(self.path()).unwrap();
+                let mut statement = conn.prepare(sql).unwrap();
+                let mut rows = statement.query([]).unwrap();
+                rows.next().unwrap().map(|row| row.get(0).unwrap())
+            }
+            Some(database) => {
+                let (url, sql) = (database.url(), sql.to_owned());
+                std::thread::spawn(move || Database::run(&url, &sql)).join().unwrap()
+            }
+        }
+    }
+
+    pub(crate) fn count(&self, table: &str) -> i64 {
+        self.beside(&format!("SELECT count(*) FROM {table}")).unwrap()
     }
 
     /// What a second process would find had the first one been killed now.
     pub(crate) async fn as_after_a_crash(&self) -> Self {
         let directory = Arc::new(TempDir::new().unwrap());
-        let mut options = options_at(self.engine, &directory);
+        let database = self.database.clone();
+        let mut options = options_at(&directory, database.as_deref());
         options.inbox_items_max = self.options.inbox_items_max;
-        let EngineOptions::Sqlite(path) = &options.engine;
+        if database.is_some() {
+            // What was answered is there for everybody, whatever became of who wrote it.
+            let store = Store::open(options.clone(), NOW).await.unwrap();
+            return Self { store, options, engine: self.engine, directory, database };
+        }
+        let EngineOptions::Sqlite(path) = &options.engine else { unreachable!() };
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         // The file first: what is only in the log by then is in the log's copy.
         std::fs::copy(self.path(), path).unwrap();
         let log = |path: &std::path::Path| PathBuf::from(format!("{}-wal", path.display()));
         std::fs::copy(log(&self.path()), log(path)).unwrap();
         let store = Store::open(options.clone(), NOW).await.unwrap();
-        Self { store, options, engine: self.engine, directory }
+        Self { store, options, engine: self.engine, directory, database }
     }
 
     /// Closes in order and opens again.

@@ -484,7 +484,8 @@ impl Run {
 
     async fn restart(&mut self) {
         self.it.store.flush().await.unwrap();
-        let it = std::mem::replace(&mut self.it, TestStore::new(Engine::Sqlite).await);
+        let new = TestStore::new(self.it.engine).await;
+        let it = std::mem::replace(&mut self.it, new);
         self.it = if self.random.bool() { it.as_after_a_crash().await } else { it.reopened().await };
         if self.random.bool() {
             // What the node had in its hands died with it, but for calls that are out.

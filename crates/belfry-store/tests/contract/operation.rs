@@ -14,25 +14,46 @@ async fn refused(options: &Options) -> OpenError {
 }
 
 contract! {
+
+    async fn a_newer_schema_is_refused(it: TestStore) {
+        it.store.close().await.unwrap();
+        it.beside(
+            "INSERT INTO refinery_schema_history SELECT 999, 'future', applied_on, checksum \
+             FROM refinery_schema_history LIMIT 1",
+        );
+        let error = refused(&it.options).await;
+        assert!(matches!(error, OpenError::NewerSchema { found: 999, .. }), "{error}");
+    }
+
+    async fn after_closing_everything_answers_closed(it: TestStore) {
+        let alert = it.alert(Audience::User(user("ann")), content());
+        let clone = it.store.clone();
+        it.store.close().await.unwrap();
+        assert_eq!(clone.publish(alert, NOW).await, Err(PublishError::Store(StoreError::Closed)));
+        assert_eq!(clone.user(&user("ann")).await, Err(StoreError::Closed));
+        let range =
+            AckRow::Range { stream: belfry_protocol::Stream::User, after: Seq(0), up_to: Seq(1), level: belfry_protocol::Level::Received };
+        assert_eq!(clone.acknowledge(&user("ann"), range, NOW), Err(StoreError::Closed));
+        assert_eq!(clone.close().await, Err(StoreError::Closed));
+    }
+
+    async fn a_new_epoch_is_kept(it: TestStore) {
+        let before = it.store.store_epoch();
+        let epoch = it.store.new_epoch().await.unwrap();
+        assert_ne!(epoch, before);
+        assert_eq!(it.store.store_epoch(), epoch);
+        let it = it.reopened().await;
+        assert_eq!(it.store.store_epoch(), epoch);
+    }
+}
+
+contract_of_files! {
     async fn a_second_process_is_refused_until_the_first_one_is_done(it: TestStore) {
         assert!(matches!(refused(&it.options).await, OpenError::InUse { .. }));
         it.store.close().await.unwrap();
         drop(Store::open(it.options.clone(), NOW).await.unwrap());
         // Without a close the last clone gives it up.
         drop(Store::open(it.options.clone(), NOW).await.unwrap());
-    }
-
-    async fn a_newer_schema_is_refused(it: TestStore) {
-        it.store.close().await.unwrap();
-        let raw = rusqlite::Connection::open(it.path()).unwrap();
-        raw.execute_batch(
-            "INSERT INTO refinery_schema_history SELECT 999, 'future', applied_on, checksum \
-             FROM refinery_schema_history LIMIT 1",
-        )
-        .unwrap();
-        drop(raw);
-        let error = refused(&it.options).await;
-        assert!(matches!(error, OpenError::NewerSchema { found: 999, .. }), "{error}");
     }
 
     async fn what_is_no_store_is_refused_with_a_remedy(it: TestStore) {
@@ -51,18 +72,6 @@ contract! {
         // A file where the directory should be.
         options.engine = EngineOptions::Sqlite(path.join("below").join("x.db"));
         assert!(matches!(refused(&options).await, OpenError::Unusable { .. }));
-    }
-
-    async fn after_closing_everything_answers_closed(it: TestStore) {
-        let alert = it.alert(Audience::User(user("ann")), content());
-        let clone = it.store.clone();
-        it.store.close().await.unwrap();
-        assert_eq!(clone.publish(alert, NOW).await, Err(PublishError::Store(StoreError::Closed)));
-        assert_eq!(clone.user(&user("ann")).await, Err(StoreError::Closed));
-        let range =
-            AckRow::Range { stream: belfry_protocol::Stream::User, after: Seq(0), up_to: Seq(1), level: belfry_protocol::Level::Received };
-        assert_eq!(clone.acknowledge(&user("ann"), range, NOW), Err(StoreError::Closed));
-        assert_eq!(clone.close().await, Err(StoreError::Closed));
     }
 
     async fn a_backup_is_a_store_with_another_epoch(it: TestStore) {
@@ -93,15 +102,6 @@ contract! {
         assert_eq!(standing.epoch.user, it.standing("ann").await.epoch.user);
         let leftovers = std::fs::read_dir(it.directory.path()).unwrap();
         assert!(leftovers.flatten().all(|one| !one.file_name().to_string_lossy().contains("partial")));
-    }
-
-    async fn a_new_epoch_is_kept(it: TestStore) {
-        let before = it.store.store_epoch();
-        let epoch = it.store.new_epoch().await.unwrap();
-        assert_ne!(epoch, before);
-        assert_eq!(it.store.store_epoch(), epoch);
-        let it = it.reopened().await;
-        assert_eq!(it.store.store_epoch(), epoch);
     }
 
     async fn the_log_does_not_grow_without_end(it: TestStore) {

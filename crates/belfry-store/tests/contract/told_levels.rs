@@ -189,14 +189,9 @@ contract! {
         it.store.claim_webhook_events(NOW, 10, Duration::from_secs(60), vec![]).await.unwrap();
         let one = it.tell("ann").await.id;
         ack(&it, "ann", range(Stream::User, 0, 1, Level::Received)).await;
-        let rows = || {
-            let conn = rusqlite::Connection::open(it.path()).unwrap();
-            let count = |table: &str| -> i64 {
-                conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
-            };
-            (count("webhook_events"), count("notifications"))
-        };
-        assert_eq!(rows(), (1, 0), "the notification stays in the log");
+        let in_place = i64::from(matches!(it.engine, Engine::Postgres));
+        let rows = || (it.count("webhook_events"), it.count("notifications"));
+        assert_eq!(rows(), (1, in_place), "the notification stays where it is");
         it.mark("ann", &[one], StateChange::Read).await;
         assert_eq!(rows().0, 1);
         put(&it, "log", &LEVELS).await;

@@ -81,10 +81,7 @@ contract! {
         assert_eq!(it.ids("bob").await, [everyone, shared]);
         // The file holds nothing of the first one.
         it.store.close().await.unwrap();
-        let raw = rusqlite::Connection::open(it.path()).unwrap();
-        let users: i64 = raw.query_row("SELECT count(*) FROM users WHERE id = 'ann'", [], |row| row.get(0)).unwrap();
-        let rows: i64 = raw.query_row("SELECT count(*) FROM notifications", [], |row| row.get(0)).unwrap();
-        assert_eq!((users, rows), (1, 2));
+        assert_eq!((it.count("users WHERE id = 'ann'"), it.count("notifications")), (1, 2));
     }
 
     async fn a_cursor_above_the_head_gives_the_user_a_new_epoch_and_keeps_the_numbers(it: TestStore) {

@@ -94,9 +94,7 @@ contract! {
     async fn a_store_from_before_begins_with_its_newest_alert(it: TestStore) {
         let published = it.tell("ann").await;
         it.store.close().await.unwrap();
-        let raw = rusqlite::Connection::open(it.path()).unwrap();
-        raw.execute("DELETE FROM meta WHERE name = 'watched_to'", []).unwrap();
-        drop(raw);
+        it.beside("DELETE FROM meta WHERE name = 'watched_to'");
         let store = Store::open(it.options.clone(), NOW).await.unwrap();
         assert_eq!(store.watched_to(), published.id.key());
         assert_eq!(store.unwatched(store.watched_to(), 9).await.unwrap().rows, []);

@@ -50,8 +50,7 @@ async fn record(it: &TestStore, claimed: &ClaimedWebhook, then: WebhookThen, now
 }
 
 fn rows_in_the_file(it: &TestStore) -> i64 {
-    let conn = rusqlite::Connection::open(it.path()).unwrap();
-    conn.query_row("SELECT count(*) FROM webhook_events", [], |row| row.get(0)).unwrap()
+    it.count("webhook_events")
 }
 
 contract! {
