@@ -7,15 +7,23 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// Each crate and those of ours it may depend on, in tests too.
-const MAY_KNOW: [(&str, &[&str]); 8] = [
+const MAY_KNOW: [(&str, &[&str]); 9] = [
     ("belfry-protocol", &[]),
     ("belfry-websocket", &[]),
     ("belfry-store", &["belfry-protocol"]),
+    ("belfry-bus", &[]),
     ("belfry-channels", &["belfry-protocol"]),
     ("belfry-client", &["belfry-protocol"]),
     (
         "belfry-server",
-        &["belfry-protocol", "belfry-websocket", "belfry-store", "belfry-channels", "belfry-client"],
+        &[
+            "belfry-protocol",
+            "belfry-websocket",
+            "belfry-store",
+            "belfry-bus",
+            "belfry-channels",
+            "belfry-client",
+        ],
     ),
     (
         "belfry-tests",
@@ -23,6 +31,7 @@ const MAY_KNOW: [(&str, &[&str]); 8] = [
             "belfry-protocol",
             "belfry-websocket",
             "belfry-store",
+            "belfry-bus",
             "belfry-channels",
             "belfry-client",
             "belfry-server",
