@@ -1,7 +1,7 @@
 //! `cargo xtask api`: requests made of the API's own document against the real server; whatever it answers must stand
 //! in the document.
 
-use crate::command::{command, output, run as run_command, succeeds};
+use crate::command::{command, output, run as run_command};
 use crate::tools;
 use anyhow::{Context, Result, bail};
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ const USER: &str = "user-of-the-api-run";
 
 /// Builds `belfry`, starts it in an empty folder and runs the suite against it; arguments go to the suite.
 pub(crate) fn run(examples: u32, arguments: &[String]) -> Result<()> {
-    let Some(suite) = suite()? else {
+    let Some(suite) = tools::from_python(SUITE, "schemathesis")? else {
         println!("api: skipped, because this machine has no Python 3 with `venv`, or no network");
         return Ok(());
     };
@@ -33,20 +33,6 @@ pub(crate) fn run(examples: u32, arguments: &[String]) -> Result<()> {
         .env("BELFRY_API_KEY", &server.secret)
         .env("BELFRY_USER_TOKEN", token);
     run_command(&mut suite)
-}
-
-/// The suite in an environment of its own under the target directory; `None` where it cannot be had.
-fn suite() -> Result<Option<PathBuf>> {
-    let home = tools::target_dir()?.join("api").join(SUITE.replace("==", "-"));
-    let program = home.join("bin").join("schemathesis");
-    if program.exists() {
-        return Ok(Some(program));
-    }
-    let made = succeeds(command("python3").args(["-m", "venv"]).arg(&home));
-    let pip = home.join("bin").join("pip");
-    let install = ["install", "--quiet", "--disable-pip-version-check", SUITE];
-    let installed = made && run_command(command(&pip.to_string_lossy()).args(install)).is_ok();
-    Ok(installed.then_some(program))
 }
 
 /// A running `belfry serve`, stopped when dropped.

@@ -1,19 +1,20 @@
 //! `cargo xtask check`: what is checked without running the product, cheapest first.
 
 use crate::command::{Stopwatch, cargo, readable, run as run_command, succeeds};
-use crate::{codegen, tidy, tools};
+use crate::{codegen, deploy, tidy, tools};
 use anyhow::{Result, bail};
 
 type Check = fn() -> Result<()>;
 
 /// Runs every check, also when one fails, and closes with the list of those that did.
 pub(crate) fn run() -> Result<()> {
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 7] = [
         ("tidy", tidy::run),
         ("format", format),
         ("lints", lints),
         ("generated files", generated_files),
         ("supply chain", supply_chain),
+        ("deploy", deploy::check),
         ("TypeScript", typescript),
     ];
     let clock = Stopwatch::start();

