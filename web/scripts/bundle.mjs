@@ -24,6 +24,7 @@ const modules = {
     dir: into,
     format: 'esm',
     minify: true,
+    comments: false,
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name]-[hash].js',
   },
@@ -32,7 +33,7 @@ const modules = {
 /** One classic script: not every browser takes modules as service workers. */
 const worker = {
   input: { sw: join(web, 'scripts', 'sw.mjs') },
-  output: { dir: into, format: 'iife', minify: true, entryFileNames: '[name].js' },
+  output: { dir: into, format: 'iife', minify: true, comments: false, entryFileNames: '[name].js' },
 };
 
 rmSync(into, { recursive: true, force: true });

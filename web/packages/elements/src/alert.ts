@@ -7,9 +7,6 @@ import { icon, marks } from './icons.js';
 /** What there is to draw: an alert, or a title alone, and how grave it is. */
 export type Content = Pick<AnyAlert, 'title' | 'severity'> & Partial<AnyAlert>;
 
-/** A button that an alert brings along. */
-export type Action = AnyAlert['actions'][number];
-
 /** A link that a browser may follow; anything but http and https is none. */
 function href(link: string | null | undefined): string | null {
   return link && /^https?:$/.test(h('a', { href: link }).protocol) ? link : null;
@@ -30,17 +27,4 @@ export function mark({ image, severity }: Content): HTMLElement {
 /** Its text. */
 export function body(text: string | null | undefined): Child {
   return text && h('p', { part: 'body', dir: 'auto' }, text.trim());
-}
-
-/** Its buttons. */
-export function actions(
-  { actions: all = [] }: Content,
-  follow: (event: MouseEvent, action: Action) => void,
-  props: Props = {},
-): Child {
-  const button = (action: Action): HTMLElement => {
-    const click = (event: MouseEvent): void => follow(event, action);
-    return control(action.link, { part: 'action', class: 'action', click, ...props }, action.label);
-  };
-  return all.length > 0 && h('div', { part: 'actions' }, ...all.map(button));
 }

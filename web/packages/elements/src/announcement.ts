@@ -3,10 +3,10 @@
 import type { AnyAlert, Client, Presentation } from '@belfry/client';
 import { control } from './alert.js';
 import { h } from './dom.js';
-import { BelfryElement } from './element.js';
 import { close, icon, marks } from './icons.js';
+import { announcementWords } from './later-words.js';
 import { open, quietly } from './opening.js';
-import { announcementWords } from './words.js';
+import { BelfryView } from './view.js';
 
 /** Older ones were overtaken. */
 const NEWEST = 5;
@@ -21,7 +21,7 @@ section>.icon{color:var(--_tone)}
 a{text-decoration:underline;text-underline-offset:3px}`;
 
 /** The banner for `system-message`, or for the kinds of the attribute `kinds`. */
-export class BelfryAnnouncement extends BelfryElement {
+export class BelfryAnnouncement extends BelfryView {
   static override readonly tag: string = 'belfry-announcement';
   static override readonly observedAttributes: readonly string[] = ['client', 'lang', 'kinds'];
 
@@ -50,7 +50,7 @@ export class BelfryAnnouncement extends BelfryElement {
     // The banner says it: a toast would say it twice.
     const present = (event: Event): void => {
       const { alert } = (event as CustomEvent<Presentation>).detail;
-      const ours = (event.target as Partial<BelfryElement>).client === client;
+      const ours = (event.target as Partial<BelfryView>).client === client;
       if (ours && alert && kinds.includes(alert.kind) && this.checkVisibility?.() !== false) event.preventDefault();
     };
     document.addEventListener('belfry-present', present, { signal });

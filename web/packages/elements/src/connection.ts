@@ -2,8 +2,8 @@
 
 import type { Client, Connection } from '@belfry/client';
 import { h, set } from './dom.js';
-import { BelfryElement } from './element.js';
 import type { Word } from './strings.js';
+import { BelfryView } from './view.js';
 import { connectionWords } from './words.js';
 
 /** Shorter breaks are nobody's concern: a deploy is one. */
@@ -57,7 +57,7 @@ span{white-space:nowrap}
 [part=retry]{flex:none;padding:2px 4px;font-weight:500;text-decoration:underline;text-underline-offset:3px}`;
 
 /** The connection, where a person can see it. */
-export class BelfryConnection extends BelfryElement {
+export class BelfryConnection extends BelfryView {
   static override readonly tag: string = 'belfry-connection';
 
   constructor() {

@@ -1,13 +1,16 @@
 /** `<belfry-do-not-disturb>`: quiet for an hour, until tomorrow, or until somebody says otherwise. */
 
 import type { Client } from '@belfry/client';
-import { type Child, focusIn, h } from './dom.js';
-import { BelfryElement } from './element.js';
+import { actionStyles } from './actions.js';
+import { type Child, h } from './dom.js';
 import { icon, moon } from './icons.js';
+import { focusIn } from './input.js';
 import { quietWords } from './later-words.js';
+import { localeOf } from './locale.js';
 import { quietly } from './opening.js';
 import { switchStyles } from './sound.js';
 import { untilWords } from './time.js';
+import { BelfryView } from './view.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -18,11 +21,11 @@ const styles = `
 [part=until]{color:var(--_soft);font-size:.93em}`;
 
 /** The switch for do-not-disturb. */
-export class BelfryDoNotDisturb extends BelfryElement {
+export class BelfryDoNotDisturb extends BelfryView {
   static override readonly tag: string = 'belfry-do-not-disturb';
 
   constructor() {
-    super(quietWords, switchStyles, styles);
+    super(quietWords, actionStyles, switchStyles, styles);
   }
 
   protected override start(client: Client): void {
@@ -41,7 +44,7 @@ export class BelfryDoNotDisturb extends BelfryElement {
         { part: 'choice', class: 'action', click: () => quietly(client.setDoNotDisturb({ until: until() })) },
         ...label,
       );
-    const time = untilWords(until, client.now(), this.locale);
+    const time = untilWords(until, client.now(), localeOf(this));
     const choices = active
       ? [choose(() => 'off', this.say('turnOff'))]
       : [
@@ -55,7 +58,7 @@ export class BelfryDoNotDisturb extends BelfryElement {
         { part: `setting ${active ? 'on' : 'off'}`, role: 'group', 'aria-labelledby': 'label' },
         icon(moon),
         h('span', { part: 'label', id: 'label' }, this.say('doNotDisturb')),
-        active && h('span', { part: 'until' }, time ? this.say('until', { time }) : this.say('untilOff')),
+        active && h('span', { part: 'until' }, time ? this.say('until').replace('{time}', time) : this.say('untilOff')),
         h('span', { part: 'choices' }, ...choices),
       ),
     );

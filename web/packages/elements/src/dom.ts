@@ -18,30 +18,16 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
-/** Sets attributes and listeners. */
-export function set(node: Element, props: Props): void {
+/** Sets attributes, and listeners that listen until the signal aborts. */
+export function set(node: Element, props: Props, signal?: AbortSignal): void {
   for (const [name, value] of Object.entries(props)) {
-    if (typeof value === 'function') node.addEventListener(name, value as EventListener);
+    if (typeof value === 'function') node.addEventListener(name, value as EventListener, signal && { signal });
     else if (value === null || value === undefined || value === false) node.removeAttribute(name);
     else node.setAttribute(name, value === true ? '' : String(value));
-  }
-}
-
-/** What has the focus in a root. There is a DOM for tests that throws while the focus is in another root. */
-export function focusIn(root: ShadowRoot | null): Element | null {
-  try {
-    return root?.activeElement ?? null;
-  } catch {
-    return null;
   }
 }
 
 /** Tells whoever listens, through shadow roots; `false`: somebody took it over. */
 export function emit(from: EventTarget, name: string, detail: unknown): boolean {
   return from.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true }));
-}
-
-/** Whether a key is held that gives a click or another key a meaning of its own. */
-export function modified({ ctrlKey, metaKey, shiftKey, altKey }: KeyboardEvent | MouseEvent): boolean {
-  return ctrlKey || metaKey || shiftKey || altKey;
 }

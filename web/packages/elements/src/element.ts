@@ -1,9 +1,9 @@
 /** What every element does: find its client, hold it while on the page, and say things in the page's language. */
 
-import type { Client, Readable } from '@belfry/client';
+import type { Client } from '@belfry/client';
 import { listeners } from './changes.js';
 import { findClient } from './clients.js';
-import { type Counted, localeOf, type Strings, say, type Word } from './strings.js';
+import { type Strings, wordOf } from './strings.js';
 import { adopt, base } from './styles.js';
 
 /** On a server there are no elements; there the classes can be imported, not made. */
@@ -13,18 +13,12 @@ export const PageElement: typeof HTMLElement = globalThis.HTMLElement ?? (class 
 export interface ElementClass {
   new (): HTMLElement;
   readonly tag: string;
-  /** Those that it makes use of. */
-  readonly uses?: readonly ElementClass[];
 }
 
 /** Makes tags known to the page. On a server, and the second time, it does nothing. */
 export function define(...elements: readonly ElementClass[]): void {
   const known = globalThis.customElements;
-  if (!known) return;
-  for (const element of elements) {
-    define(...(element.uses ?? []));
-    if (!known.get(element.tag)) known.define(element.tag, element);
-  }
+  for (const element of elements) if (known && !known.get(element.tag)) known.define(element.tag, element);
 }
 
 /** The base of all elements. */
@@ -34,7 +28,6 @@ export abstract class BelfryElement extends PageElement {
 
   protected readonly root: ShadowRoot = this.attachShadow({ mode: 'open' });
   readonly #words: Partial<Strings>;
-  readonly #styles: readonly HTMLElement[];
   #given: Client | null = null;
   #used: Client | null = null;
   /** From start to stop; what listens, listens until it aborts. */
@@ -43,16 +36,16 @@ export abstract class BelfryElement extends PageElement {
   constructor(words: Partial<Strings>, ...styles: readonly string[]) {
     super();
     this.#words = words;
-    this.#styles = adopt(this.root, [base, ...styles]);
+    adopt(this.root, base, ...styles);
   }
 
   /** Its own client; else the page's, or the one that the attribute `client` names. */
   get client(): Client | null {
-    return this.#given ?? findClient(this.getAttribute('client') ?? '');
+    return this.#given ?? findClient(this.getAttribute('client'));
   }
   set client(client: Client | null) {
     this.#given = client;
-    this.#settle();
+    this.settle();
   }
 
   connectedCallback(): void {
@@ -62,7 +55,7 @@ export abstract class BelfryElement extends PageElement {
       Reflect.deleteProperty(this, 'client');
     }
     listeners.add(this.#look);
-    this.#settle();
+    this.settle();
   }
 
   /** `moveBefore` keeps everything; without this it would count as leaving and coming. */
@@ -73,52 +66,33 @@ export abstract class BelfryElement extends PageElement {
     queueMicrotask(() => {
       if (this.isConnected) return;
       listeners.delete(this.#look);
-      this.#settle();
+      this.settle();
     });
   }
 
-  attributeChangedCallback(name: string, before: string | null, now: string | null): void {
-    if (before === now) return;
-    if (name === 'client') this.#settle();
-    else this.restart();
+  attributeChangedCallback(_name: string, before: string | null, now: string | null): void {
+    if (before !== now) this.#look();
   }
 
   /** Begins with a client. What it starts ends with the signal. */
   protected abstract start(client: Client, signal: AbortSignal): void;
 
-  /** Begins anew: the words or the attributes changed. */
-  protected restart(): void {
-    this.#settle(null);
-    this.#settle();
-  }
-
-  /** Replaces what is shown. */
-  protected show(...nodes: readonly Node[]): void {
-    this.root.replaceChildren(...this.#styles, ...nodes);
-  }
+  /** The words or the attributes changed. */
+  protected abstract restart(): void;
 
   /** Is called when it stops. */
   protected until(end: () => void): void {
     this.#life.signal.addEventListener('abort', end);
   }
 
-  /** Calls now and after each change of these. */
-  protected follow(see: () => void, ...values: readonly Readable<unknown>[]): void {
-    for (const value of values) this.until(value.subscribe(see));
-    see();
+  protected say<N extends keyof Strings>(name: N): Strings[N] {
+    return wordOf(this, this.#words as Strings, name);
   }
 
-  protected get locale(): string {
-    return localeOf(this);
-  }
+  readonly #look = (): void => (this.client === this.#used ? this.restart() : this.settle());
 
-  protected say(name: Word | Counted, values?: { n?: number; time?: string }): string {
-    return say(this.#words, this.locale, name, values);
-  }
-
-  readonly #look = (): void => (this.client === this.#used ? this.restart() : this.#settle());
-
-  #settle(client = this.isConnected ? this.client : null): void {
+  /** Ends with the client before, and begins with this one. */
+  protected settle(client: Client | null = this.isConnected ? this.client : null): void {
     if (client === this.#used) return;
     this.#life.abort();
     this.#used = client;

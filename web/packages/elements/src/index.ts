@@ -12,21 +12,25 @@ import { BelfryConnection } from './connection.js';
 import type { BelfryDoNotDisturb } from './do-not-disturb.js';
 import { define, type ElementClass } from './element.js';
 import type { BelfryInbox } from './inbox/inbox.js';
-import { defineLater } from './later.js';
+import { withLater } from './later.js';
 import type { OpenDetail } from './opening.js';
 import type { BelfryPreferences } from './preferences.js';
 import type { BelfryPushPrompt } from './push-prompt.js';
 import type { BelfrySound } from './sound.js';
-import type { BelfryToastRegion } from './toasts/region.js';
-import { BelfryToasts, type DismissDetail, type RenderToast } from './toasts/toasts.js';
+import type { BelfryToastRegion } from './toasts/dialogs.js';
+import { Manners } from './toasts/manners.js';
+import type { DismissDetail } from './toasts/toaster.js';
+import { BelfryToasts, haveManners, type RenderToast } from './toasts/toasts.js';
 
 /**
  * Makes all tags known to the page: those here at once, inbox, announcement and settings as soon as they are loaded,
  * which is what the promise waits for. On a server, and the second time, it does nothing.
  */
 export async function defineBelfryElements(): Promise<void> {
+  // Who has everything has this as well.
+  haveManners(Manners);
   define(BelfryToasts, BelfryBell, BelfryConnection, BelfryClient);
-  if (globalThis.customElements) await defineLater();
+  if (globalThis.customElements) await withLater();
 }
 
 export { setClient } from './clients.js';

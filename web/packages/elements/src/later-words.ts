@@ -111,3 +111,9 @@ export const preferenceWords: Words<
   add: 'Add',
   remove: 'Remove',
 };
+
+/** What the banner says. */
+export const announcementWords: Words<'announcement' | 'dismiss'> = {
+  announcement: 'Announcement',
+  dismiss: 'Dismiss',
+};

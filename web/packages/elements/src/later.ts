@@ -2,7 +2,15 @@
 
 import { define } from './element.js';
 
-/** Loads inbox and settings and makes their tags known; elements that stand there already come to life. */
-export async function defineLater(): Promise<void> {
-  define(...Object.values(await import('./later-elements.js')));
+type Later = typeof import('./later-elements.js');
+
+let here: Later | undefined;
+
+/** Makes inbox and settings known; elements that stand there already come to life. Goes on at once where they are here. */
+export async function withLater(use?: (later: Later) => void): Promise<void> {
+  if (!here) {
+    here = await import('./later-elements.js');
+    define(...here.elements);
+  }
+  use?.(here);
 }

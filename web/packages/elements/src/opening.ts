@@ -1,8 +1,9 @@
 /** Following an alert: by its link, by an action, with or without the application's help. */
 
 import type { AnyAlert, Client } from '@belfry/client';
-import type { Action } from './alert.js';
-import { emit, modified } from './dom.js';
+import type { Action } from './actions.js';
+import { emit } from './dom.js';
+import { modified } from './input.js';
 
 /** What `belfry-open` says. */
 export interface OpenDetail {

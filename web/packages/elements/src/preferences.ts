@@ -3,10 +3,13 @@
  */
 
 import type { Client, DoNotDisturb } from '@belfry/client';
-import { focusIn, h } from './dom.js';
-import { BelfryElement } from './element.js';
+import { actionStyles } from './actions.js';
+import { h } from './dom.js';
 import { close, icon } from './icons.js';
+import { focusIn } from './input.js';
 import { preferenceWords } from './later-words.js';
+import { localeOf } from './locale.js';
+import { BelfryView } from './view.js';
 
 type Window = DoNotDisturb['schedule'][number];
 type Day = Window['days'][number];
@@ -39,7 +42,7 @@ input[type=time]{font:inherit;color:var(--_text);min-block-size:30px;padding:0 6
 @media (forced-colors:active){[part=day][aria-pressed=true]{outline:2px solid Highlight}}`;
 
 /** The preferences. `categories="deals security"` names those to show beside the ones that were chosen before. */
-export class BelfryPreferences extends BelfryElement {
+export class BelfryPreferences extends BelfryView {
   static override readonly tag: string = 'belfry-preferences';
   static override readonly observedAttributes: readonly string[] = ['client', 'lang', 'categories'];
   /** What a category is called; its name where nothing else is said. */
@@ -47,7 +50,7 @@ export class BelfryPreferences extends BelfryElement {
   readonly #note = h('p', { part: 'note', role: 'status' });
 
   constructor() {
-    super(preferenceWords, styles);
+    super(preferenceWords, actionStyles, styles);
   }
 
   protected override start(client: Client): void {
@@ -124,7 +127,7 @@ export class BelfryPreferences extends BelfryElement {
   }
 
   #window(window: Window, at: number, change: (next: Window | null) => void): HTMLElement {
-    const names = new Intl.DateTimeFormat(this.locale, { weekday: 'short', timeZone: 'UTC' });
+    const names = new Intl.DateTimeFormat(localeOf(this), { weekday: 'short', timeZone: 'UTC' });
     const days = DAYS.map((day, i) => {
       const on = window.days.includes(day);
       const others = DAYS.filter((one) => (one === day ? !on : window.days.includes(one)));

@@ -2,9 +2,9 @@
 
 import type { Client, PushState } from '@belfry/client';
 import { h } from './dom.js';
-import { BelfryElement } from './element.js';
 import { pushWords } from './later-words.js';
 import type { Word } from './strings.js';
+import { BelfryView } from './view.js';
 
 /** "Not now" holds for 30 days. */
 const SNOOZE_MS = 30 * 24 * 3_600_000;
@@ -35,7 +35,7 @@ const texts: { readonly [S in PushState]?: Word } = {
 };
 
 /** The question about push, or with the attribute `always` the setting. */
-export class BelfryPushPrompt extends BelfryElement {
+export class BelfryPushPrompt extends BelfryView {
   static override readonly tag: string = 'belfry-push-prompt';
   static override readonly observedAttributes: readonly string[] = ['client', 'lang', 'always'];
   #wanted = false;

@@ -2,9 +2,9 @@
 
 import type { Client } from '@belfry/client';
 import { h, set } from './dom.js';
-import { BelfryElement } from './element.js';
 import { icon } from './icons.js';
 import { soundWords } from './later-words.js';
+import { BelfryView } from './view.js';
 
 const sound = 'M2.4 6.2v3.6h2.4L8.4 13V3L4.8 6.2ZM10.8 5.8a3.2 3.2 0 0 1 0 4.4M12.7 3.9a5.8 5.8 0 0 1 0 8.2';
 
@@ -24,7 +24,7 @@ export const switchStyles: string = `
 @media (forced-colors:active){[part=knob]{border:1px solid;padding:1px}[part=knob]::after{background:CanvasText}[aria-checked=true] [part=knob]{forced-color-adjust:none;background:Highlight}}`;
 
 /** The switch of the chime. Switching it on plays it once, and is the gesture that browsers ask for before any sound. */
-export class BelfrySound extends BelfryElement {
+export class BelfrySound extends BelfryView {
   static override readonly tag: string = 'belfry-sound';
 
   constructor() {

@@ -1,6 +1,7 @@
 /** Words in the page's language. `setStrings` replaces some or all, for one language or for every one. */
 
 import { changed } from './changes.js';
+import { localeOf } from './locale.js';
 
 /** A text that depends on a number; `other` is what is left. `{n}` is the number. */
 export type Plural = { readonly [C in Intl.LDMLPluralRule]?: string } & { readonly other: string };
@@ -71,38 +72,26 @@ export type Strings = { readonly [W in Word]: string } & { readonly [C in Counte
 /** By language; what stands under `''` goes before all of them. */
 const tables = new Map<string, Partial<Strings>>();
 
+/** Looks for a replaced word. The first `setStrings` sets it: a page that keeps the words as they are pays nothing for it. */
+let find: typeof replaced | undefined;
+
 /** Replaces words: in one language, or, without one, in every language. Elements on the page change at once. */
 export function setStrings(strings: Partial<Strings>, lang = ''): void {
   const key = lang.toLowerCase();
   tables.set(key, { ...tables.get(key), ...strings });
+  find = replaced;
   changed();
 }
 
-/** Says one of these texts in a language, with its number and its hour filled in. */
-export function say(
-  words: Partial<Strings>,
-  locale: string,
-  name: Word | Counted,
-  { n = 0, time = '' }: { n?: number; time?: string } = {},
-): string {
-  const tag = locale.toLowerCase();
+function replaced(element: Element): Partial<Strings> {
+  const tag = localeOf(element).toLowerCase();
   const [language = ''] = tag.split('-');
-  const text = { ...words, ...tables.get(language), ...tables.get(tag), ...tables.get('') }[name] ?? '';
-  const form = typeof text === 'string' ? text : (text[new Intl.PluralRules(locale).select(n)] ?? text.other);
-  return form.replace('{n}', n.toLocaleString(locale)).replace('{time}', time);
+  return { ...tables.get(language), ...tables.get(tag), ...tables.get('') };
 }
 
-/** The language that an element is in: the nearest `lang`, through shadow roots, else the browser's. */
-export function localeOf(element: Element): string {
-  const lang = element.closest<HTMLElement>('[lang]')?.lang;
-  const { host } = element.getRootNode() as Partial<ShadowRoot>;
-  if (!lang && host) return localeOf(host);
-  try {
-    return Intl.getCanonicalLocales(lang || navigator.language)[0] ?? 'en';
-  } catch {
-    // `Intl` throws at tags like `en_US`.
-    return 'en';
-  }
+/** One of an element's own words, or what the page has in its place. */
+export function wordOf<N extends keyof Strings>(element: Element, own: Pick<Strings, N>, name: N): Strings[N] {
+  return find?.(element)[name] ?? own[name];
 }
 
 export type { Counted, Word };

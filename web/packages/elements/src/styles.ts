@@ -12,12 +12,10 @@ export const base: string = `
 --_critical:var(--belfry-critical,light-dark(#c5303b,#f4848b));
 --_warning:var(--belfry-warning,light-dark(#9a5b00,#e5ad55));
 --_text:var(--belfry-text,light-dark(#1b1c20,#ededf0));
---_surface:var(--belfry-surface,light-dark(#fff,#17181b));
 --_raised:var(--belfry-raised,light-dark(#fff,#212227));
 --_soft:var(--belfry-soft,color-mix(in srgb,var(--_text) 70%,transparent));
 --_faint:var(--belfry-faint,color-mix(in srgb,var(--_text) 65%,transparent));
 --_line:var(--belfry-line,color-mix(in srgb,var(--_text) 10%,transparent));
---_sunk:var(--belfry-sunk,color-mix(in srgb,var(--_text) 5%,transparent));
 --_radius:var(--belfry-radius,10px);
 --_shadow:var(--belfry-shadow,0 1px 2px #0001,0 12px 32px light-dark(#0002,#0009));
 font-family:var(--belfry-font,inherit);font-size:var(--belfry-size,14px);font-weight:400;line-height:1.45;letter-spacing:normal;text-transform:none;text-align:start;white-space:normal}
@@ -31,10 +29,8 @@ a{color:inherit;text-decoration:none}
 [data-severity]{--_tone:var(--_accent)}
 [data-severity=warning]{--_tone:var(--_warning)}
 [data-severity=critical]{--_tone:var(--_critical)}
-.tool{display:grid;place-items:center;inline-size:28px;block-size:28px;border-radius:7px;color:var(--_faint)}
+.tool{position:relative;display:grid;place-items:center;inline-size:28px;block-size:28px;border-radius:7px;color:var(--_faint)}
 .tool:hover{background:var(--_line);color:var(--_text)}
-.action{padding:3px 10px;border:1px solid var(--_line);border-radius:7px;font-size:.93em;font-weight:500;background:var(--_surface);color:var(--_text)}
-.action:hover{background:var(--_sunk)}
 @media (prefers-reduced-motion:reduce){*,::after{animation:none!important;transition:none!important}}`;
 
 /** An alert's mark, words and buttons: alike in toast and inbox. Chromium knows `match-parent` by its old name only. */
@@ -44,10 +40,7 @@ export const alertStyles: string = `
 [part=title],[part=body]{overflow-wrap:anywhere;text-align:-webkit-match-parent;text-align:match-parent}
 [part=title]{display:block}
 [part=title]::after{content:'';position:absolute;inset:0;border-radius:inherit}
-[part=title]:focus-visible{outline:0}
-[part=title]:focus-visible::after{outline:2px solid var(--_accent);outline-offset:-2px}
-[part=body]{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:var(--_lines,2);overflow:hidden;font-size:.93em}
-[part=actions]{position:relative;display:flex;flex-wrap:wrap;gap:6px;margin-block-start:8px}`;
+[part=body]{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:var(--_lines,2);overflow:hidden;font-size:.93em}`;
 
 /** One sheet for all elements that share its text. */
 const sheets = new Map<string, CSSStyleSheet>();
@@ -60,17 +53,15 @@ function sheet(text: string): CSSStyleSheet {
 }
 
 /**
- * Styles a shadow root. Constructed sheets need nothing of a content security policy; where they are missing a `<style>`
- * takes the page's nonce. Answers the nodes that have to stay in the root.
+ * Adds to the styles of a shadow root, each once. Constructed sheets need nothing of a content security policy; where they are missing
+ * a `<style>` takes the page's nonce.
  */
-export function adopt(root: ShadowRoot, texts: readonly string[]): readonly HTMLElement[] {
+export function adopt(root: ShadowRoot, ...texts: readonly string[]): void {
   try {
-    root.adoptedStyleSheets = texts.map(sheet);
-    return [];
+    root.adoptedStyleSheets = [...new Set([...root.adoptedStyleSheets, ...texts.map(sheet)])];
   } catch {
     const { nonce = '' } = document.querySelector<HTMLElement>('[nonce]') ?? {};
-    const style = Object.assign(h('style', {}, ...texts), { nonce });
-    root.append(style);
-    return [style];
+    for (const text of texts)
+      if (!root.textContent?.includes(text)) root.append(Object.assign(h('style', {}, text), { nonce }));
   }
 }

@@ -5,16 +5,12 @@ import type { Strings } from './strings.js';
 type Words<N extends keyof Strings> = Pick<Strings, N>;
 
 /** What toasts say. */
-export const toastWords: Words<'notifications' | 'critical' | 'warning' | 'dismiss' | 'newAlerts' | 'away' | 'quiet'> =
-  {
-    notifications: 'Notifications',
-    critical: 'Critical',
-    warning: 'Warning',
-    dismiss: 'Dismiss',
-    newAlerts: { one: '{n} new alert', other: '{n} new alerts' },
-    away: { one: '{n} alert while you were away', other: '{n} alerts while you were away' },
-    quiet: { one: '{n} alert while Do not disturb was on', other: '{n} alerts while Do not disturb was on' },
-  };
+export const toastWords: Words<'notifications' | 'critical' | 'warning' | 'dismiss'> = {
+  notifications: 'Notifications',
+  critical: 'Critical',
+  warning: 'Warning',
+  dismiss: 'Dismiss',
+};
 
 /** What the bell says. */
 export const bellWords: Words<'notifications' | 'unread' | 'doNotDisturb' | 'until'> = {
@@ -37,10 +33,4 @@ export const connectionWords: Words<
   signIn: 'Sign in again',
   otherUser: 'Someone else signed in',
   unreachable: 'No answer from the server',
-};
-
-/** What the banner says. */
-export const announcementWords: Words<'announcement' | 'dismiss'> = {
-  announcement: 'Announcement',
-  dismiss: 'Dismiss',
 };

@@ -141,8 +141,9 @@ describe('auto.js', () => {
     document.documentElement.lang = 'de-AT';
     const { setClient: own } = await load();
     expect(typeof own).toBe('function');
-    const { say } = await import('../src/strings.js');
+    const { wordOf } = await import('../src/strings.js');
     const { bellWords } = await import('../src/words.js');
-    expect(say(bellWords, 'de-AT', 'notifications')).toBe('Benachrichtigungen');
+    const austrian = Object.assign(document.createElement('p'), { lang: 'de-AT' });
+    expect(wordOf(austrian, bellWords, 'notifications')).toBe('Benachrichtigungen');
   });
 });

@@ -4,15 +4,17 @@ import { tomorrow } from '../src/do-not-disturb.js';
 import { age, day } from '../src/inbox/time.js';
 import { setStrings } from '../src/index.js';
 import * as later from '../src/later-words.js';
+import { counted } from '../src/locale.js';
 import { translations } from '../src/strings/load.js';
-import { say } from '../src/strings.js';
+import { wordOf } from '../src/strings.js';
 import { hour } from '../src/time.js';
+import { manyWords } from '../src/toasts/words.js';
 import * as words from '../src/words.js';
 import { DAY, freshPage, MINUTE, NOW, pageClient, part, place } from './page.js';
 
 freshPage();
 
-const english = Object.assign({}, ...Object.values(words), ...Object.values(later)) as Readonly<
+const english = Object.assign({}, manyWords, ...Object.values(words), ...Object.values(later)) as Readonly<
   Record<string, unknown>
 >;
 
@@ -27,18 +29,21 @@ describe('words', () => {
 
   it('of a language that is not here are English', async () => {
     expect(await translations('tlh')).toBeNull();
-    expect(say(words.toastWords, 'tlh', 'dismiss')).toBe('Dismiss');
+    const klingon = Object.assign(document.createElement('p'), { lang: 'tlh' });
+    expect(wordOf(klingon, words.toastWords, 'dismiss')).toBe('Dismiss');
   });
 
   it('follow the rules of the language for numbers', async () => {
     const { ar } = await import('../src/strings/ar.js');
     setStrings(ar, 'ar');
-    expect([2, 3, 11].map((n) => say(words.toastWords, 'ar-EG-u-nu-latn', 'newAlerts', { n }))).toEqual([
+    const egyptian = Object.assign(document.createElement('p'), { lang: 'ar-EG-u-nu-latn' });
+    const said = wordOf(egyptian, manyWords, 'newAlerts');
+    expect([2, 3, 11].map((n) => counted(said, n, egyptian.lang))).toEqual([
       'تنبيهان جديدان',
       '3 تنبيهات جديدة',
       '11 تنبيهًا جديدًا',
     ]);
-    expect(say(words.bellWords, 'de', 'unread', { n: 1_234 })).toBe('1.234 unread');
+    expect(counted(words.bellWords.unread, 1_234, 'de')).toBe('1.234 unread');
   });
 
   it('that a page replaces change what is shown, in the nearest language', async () => {

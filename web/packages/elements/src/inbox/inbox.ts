@@ -1,14 +1,16 @@
 /** `<belfry-inbox>`: what came, newest first, by day. */
 
 import type { AnyAlert, Client, Connection, Filter, List } from '@belfry/client';
-import type { Action } from '../alert.js';
+import { type Action, actionStyles } from '../actions.js';
 import { readOnly } from '../connection.js';
-import { focusIn, h, modified, set } from '../dom.js';
-import { BelfryElement } from '../element.js';
+import { h, set } from '../dom.js';
 import { bell, icon, marks } from '../icons.js';
+import { focusIn, modified } from '../input.js';
 import { inboxWords } from '../later-words.js';
+import { counted, localeOf } from '../locale.js';
 import { open, quietly } from '../opening.js';
 import { alertStyles } from '../styles.js';
+import { BelfryView } from '../view.js';
 import { checks } from './icons.js';
 import { type RowHost, row, tell } from './row.js';
 import { SeenWatch } from './seen.js';
@@ -32,7 +34,7 @@ interface Row {
 }
 
 /** The inbox. */
-export class BelfryInbox extends BelfryElement {
+export class BelfryInbox extends BelfryView {
   static override readonly tag: string = 'belfry-inbox';
   static override readonly observedAttributes: readonly string[] = ['client', 'lang', 'kinds', 'category', 'limit'];
 
@@ -58,7 +60,7 @@ export class BelfryInbox extends BelfryElement {
   #markAll: HTMLElement = this.#more;
 
   constructor() {
-    super(inboxWords, alertStyles, inboxStyles);
+    super(inboxWords, alertStyles, actionStyles, inboxStyles);
     this.#scroll.addEventListener('keydown', (event) => this.#walk(event));
     this.#scroll.addEventListener('focusin', (event) => {
       const id = (event.target as Element).closest('li')?.dataset['id'];
@@ -78,8 +80,8 @@ export class BelfryInbox extends BelfryElement {
     );
     this.follow(() => {
       const n = client.unread.get();
-      this.#count.textContent = n > 0 ? n.toLocaleString(this.locale) : '';
-      set(this.#count, { hidden: n === 0, 'aria-label': this.say('unread', { n }) });
+      this.#count.textContent = n > 0 ? n.toLocaleString(localeOf(this)) : '';
+      set(this.#count, { hidden: n === 0, 'aria-label': counted(this.say('unread'), n, localeOf(this)) });
       set(this.#markAll, { 'aria-disabled': (n === 0 || this.#frozen) && 'true' });
     }, client.unread);
     let patience: ReturnType<typeof setTimeout> | undefined;
@@ -263,7 +265,7 @@ export class BelfryInbox extends BelfryElement {
       const known = this.#rows.get(alert.id);
       const same = known?.alert === alert && known.frozen === frozen;
       const next = same ? known : { alert, frozen, node: row(alert, host) };
-      tell(next.node, alert, now, this.locale);
+      tell(next.node, alert, now, localeOf(this));
       if (!same) this.#seen?.watch(next.node);
       rows.set(alert.id, next);
     }
@@ -273,7 +275,7 @@ export class BelfryInbox extends BelfryElement {
 
   #host(): RowHost {
     return {
-      locale: this.locale,
+      locale: localeOf(this),
       frozen: this.#frozen,
       say: (name) => this.say(name),
       open: (event, alert, action) => this.#open(event, alert, action),
@@ -285,7 +287,7 @@ export class BelfryInbox extends BelfryElement {
   #group(alerts: readonly AnyAlert[], now: number): void {
     const days = new Map<string, HTMLLIElement[]>();
     for (const alert of alerts) {
-      const name = day(Date.parse(alert.createdAt), now, this.locale);
+      const name = day(Date.parse(alert.createdAt), now, localeOf(this));
       const node = this.#rows.get(alert.id)?.node;
       if (node) days.set(name, [...(days.get(name) ?? []), node]);
     }

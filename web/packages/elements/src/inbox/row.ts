@@ -1,7 +1,8 @@
 /** One alert in the inbox. */
 
 import type { AnyAlert } from '@belfry/client';
-import { type Action, actions, body, control, mark } from '../alert.js';
+import { type Action, actions } from '../actions.js';
+import { body, control, mark } from '../alert.js';
 import { type Child, h, type Props } from '../dom.js';
 import { icon } from '../icons.js';
 import type { Word } from '../strings.js';

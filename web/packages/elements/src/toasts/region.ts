@@ -4,86 +4,53 @@
  * a framework finds it there.
  */
 
-import { h, set } from '../dom.js';
-import { PageElement } from '../element.js';
+import { h } from '../dom.js';
 import { adopt, alertStyles, base } from '../styles.js';
 import { toastStyles } from './styles.js';
 
 /** Long enough to be spoken, short enough that nobody stumbles over it later. */
 const SPOKEN_MS = 5_000;
 
-type Movable = Element & { moveBefore(node: Node, before: Node | null): void };
-
 /** The region of the toasts. */
-export class BelfryToastRegion extends PageElement {
-  static readonly tag = 'belfry-toast-region';
-  /** Whose toasts these are; none: it is not in use. */
-  home: Element | null = null;
+export interface Region {
+  readonly node: HTMLElement;
+  readonly root: ShadowRoot;
   /** The list of cards. */
-  readonly list: HTMLElement = h('div', { part: 'region', role: 'region', popover: 'manual' });
-  readonly #polite = h('div', { part: 'polite', class: 'sr', role: 'status' });
-  readonly #assertive = h('div', { part: 'assertive', class: 'sr', role: 'alert' });
-
-  constructor() {
-    super();
-    const root = this.attachShadow({ mode: 'open' });
-    adopt(root, [base, alertStyles, toastStyles]);
-    root.append(this.#polite, this.#assertive, this.list);
-  }
-
-  connectedCallback(): void {
-    // Libraries that hide all but a dialog leave it alone: each looks for another of these attributes.
-    set(this, {
-      'aria-live': 'off',
-      'data-live-announcer': true,
-      'data-react-aria-top-layer': true,
-      'data-kb-top-layer': true,
-    });
-  }
-
-  /** Without this, `moveBefore` would count as leaving and coming. */
-  connectedMoveCallback(): void {}
-
-  /** A dialog that was taken off the page took it along: it goes home. */
-  disconnectedCallback(): void {
-    queueMicrotask(() => {
-      if (!this.isConnected && this.home?.isConnected) this.settle();
-    });
-  }
-
-  /** Goes where it can be used: into the modal dialog in front, else home. */
-  settle(): void {
-    const place = frontDialog() ?? this.home;
-    if (!place || this.parentElement === place) return;
-    try {
-      (place as Movable).moveBefore(this, null);
-    } catch {
-      // Where this is missing, or the region is off the page, it is put anew: that costs focus and animations.
-      place.append(this);
-    }
-    this.raise();
-  }
-
+  readonly list: HTMLElement;
   /** To the front of the top layer: what opened last lies above. Without toasts it leaves it. */
-  raise(): void {
-    this.list.hidePopover?.();
-    if (this.list.firstChild) this.list.showPopover?.();
-  }
-
+  raise(): void;
   /** Has a screen reader say it; only what is critical interrupts. */
-  announce(text: string, critical: boolean): void {
-    const words = h('p', {}, text);
-    (critical ? this.#assertive : this.#polite).append(words);
-    setTimeout(() => words.remove(), SPOKEN_MS);
-  }
+  announce(text: string, critical: boolean): void;
 }
 
-function frontDialog(): Element | null {
-  try {
-    const front = document.activeElement?.closest('dialog:modal');
-    return front ?? [...document.querySelectorAll('dialog:modal')].at(-1) ?? null;
-  } catch {
-    // A DOM for tests that does not know `:modal` has no modal dialogs either.
-    return null;
-  }
+/** Makes the region. Its live regions are there before the first toast, or a screen reader would miss it. */
+export function createRegion(): Region {
+  const node = h('belfry-toast-region', {
+    // Libraries that hide all but a dialog leave it alone: each looks for another of these attributes.
+    'aria-live': 'off',
+    'data-live-announcer': true,
+    'data-react-aria-top-layer': true,
+    'data-kb-top-layer': true,
+  });
+  const root = node.attachShadow({ mode: 'open' });
+  const live = (part: string, role: string): HTMLElement => h('div', { part, class: 'sr', role });
+  const polite = live('polite', 'status');
+  const assertive = live('assertive', 'alert');
+  const list = h('div', { part: 'region', role: 'region', popover: 'manual' });
+  adopt(root, base, alertStyles, toastStyles);
+  root.append(polite, assertive, list);
+  return {
+    node,
+    root,
+    list,
+    raise() {
+      list.hidePopover?.();
+      if (list.firstChild) list.showPopover?.();
+    },
+    announce(text, critical) {
+      const words = h('p', {}, text);
+      (critical ? assertive : polite).append(words);
+      setTimeout(() => words.remove(), SPOKEN_MS);
+    },
+  };
 }
