@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { BelfryError, createPublisher, type Publisher, type PublisherOptions } from '../src/index.js';
 import { startBelfry } from './support/belfry.js';
-import { problem, type Step, startScripted } from './support/scripted.js';
+import { problem, type ScriptedServer, type Step, startScripted, startScriptedAt } from './support/scripted.js';
 import { noWaiting } from './support/waits.js';
 
 const deal = {
@@ -187,6 +187,35 @@ describe('what failed for the moment', () => {
     const error = await refusalOf(publisher.publishAlert('ann', deal));
     expect(error).toMatchObject({ code: 'unavailable', status: null, retryable: true, attempts: 3 });
     expect(server.got).toHaveLength(3);
+  });
+
+  it('a node that dies in the middle of a call is stood in for by the next one behind the address', async () => {
+    const dying = await startScripted('drop');
+    let next: ScriptedServer | undefined;
+    const wait = noWaiting(10_000);
+    const publisher = createPublisher({
+      url: dying.url,
+      apiKey: 'key',
+      random: () => 0.5,
+      clock: {
+        ...wait,
+        // The first wait finds nobody listening; after the second a node is there that has just begun to start.
+        setTimeout: (run, ms) => {
+          if (ms === 10_000 || wait.waited.length > 1) return wait.setTimeout(run, ms);
+          const moved = wait.waited.length === 0 ? dying.end() : takeOver();
+          return void moved.then(() => wait.setTimeout(run, ms));
+        },
+      },
+    });
+    const takeOver = async (): Promise<void> => {
+      const busy = problem(503, 'store-unavailable', {}, { 'retry-after': '1' });
+      next = await startScriptedAt(Number(new URL(dying.url).port), busy, { status: 202, body: accepted });
+    };
+    expect(await publisher.publishAlert('ann', deal)).toMatchObject(accepted);
+    const got = [...dying.got, ...(next?.got ?? [])];
+    expect([dying.got.length, next?.got.length]).toEqual([1, 2]);
+    expect(new Set(got.map(({ body }) => JSON.parse(body).idempotency_key as string)).size).toBe(1);
+    expect(wait.waited).toEqual([100, 200, 1_400]);
   });
 
   it('half an answer is asked for again', async () => {

@@ -22,10 +22,17 @@ export interface ScriptedServer {
   readonly url: string;
   /** What arrived, in order. */
   readonly got: readonly Got[];
+  /** Nobody listens any more. */
+  end(): Promise<void>;
 }
 
 /** Answers the first request with the first step, and so on; the last step goes on for ever. */
-export async function startScripted(...steps: readonly [Step, ...Step[]]): Promise<ScriptedServer> {
+export function startScripted(...steps: readonly [Step, ...Step[]]): Promise<ScriptedServer> {
+  return startScriptedAt(0, ...steps);
+}
+
+/** The same, where another one was. */
+export async function startScriptedAt(port: number, ...steps: readonly [Step, ...Step[]]): Promise<ScriptedServer> {
   const got: Got[] = [];
   const server = createServer(async (request, response) => {
     const step = steps[Math.min(got.length, steps.length - 1)] ?? steps[0];
@@ -35,12 +42,13 @@ export async function startScripted(...steps: readonly [Step, ...Step[]]): Promi
     got.push({ method, path: url, headers, body: Buffer.concat(chunks).toString() });
     play(step, response);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(async () => {
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const end = async (): Promise<void> => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, got };
+  };
+  onTestFinished(end);
+  return { end, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, got };
 }
 
 function play(step: Step, response: ServerResponse): void {
