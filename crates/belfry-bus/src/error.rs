@@ -1,6 +1,8 @@
 //! Why there is no bus.
 
+use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 /// What carries the hints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,14 +98,36 @@ impl Blame {
         self.error(Trouble::Misconfigured, problem, remedy)
     }
 
+    pub(crate) fn distrusted(&self, problem: impl fmt::Display) -> BusError {
+        let remedy = "name a file with the certificate of the server's authority as `ca_file`";
+        self.error(Trouble::Misconfigured, problem, remedy)
+    }
+
     pub(crate) fn silent(&self, remedy: impl Into<String>) -> BusError {
         let problem = "connected, but a message sent through it did not come back";
         self.error(Trouble::Silent, problem, remedy)
     }
 }
 
+/// Whether the cause is a certificate that is not trusted.
+pub(crate) fn distrusts(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| beneath(*error))
+        .any(|error| matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))))
+}
+
+/// The next cause, also where an error hides it: an I/O error skips what it wraps, and what is shared is wrapped.
+fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if let Some(wrapped) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        return Some(wrapped);
+    }
+    match error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+        Some(shared) => Some(&**shared),
+        None => error.source(),
+    }
+}
+
 /// An error with everything that caused it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -115,4 +139,32 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::CertificateError;
+
+    #[test]
+    fn a_certificate_is_to_blame_however_deep_it_lies() {
+        let unknown = || rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        assert!(distrusts(&unknown()));
+        assert!(distrusts(&std::io::Error::other(std::io::Error::other(unknown()))));
+        let shared: Arc<dyn Error + Send + Sync> = Arc::new(std::io::Error::other(unknown()));
+        assert!(distrusts(&shared));
+        assert!(!distrusts(&std::io::Error::other("certificate")));
+        assert!(!distrusts(&rustls::Error::HandshakeNotComplete));
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = Outer(std::io::Error::other("no route"));
+        assert_eq!(chain(&error), "cannot connect: no route");
+        assert_eq!(chain(&std::io::Error::other(error)), "cannot connect: no route");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot connect")]
+    struct Outer(#[source] std::io::Error);
 }

@@ -3,7 +3,7 @@
 //! The client would reconnect by itself, and then nobody knew what was missed meanwhile. So a link ends with its
 //! first disconnection, and the next one begins with a confirmed subscription.
 
-use crate::error::{Blame, BusError, Trouble, chain};
+use crate::error::{Blame, BusError, chain, distrusts};
 use crate::landing::{Broken, Heard, Landing};
 use crate::link::{self, Link, PAYLOAD_MAX_BYTES, Reader as LinkReader, blame};
 use crate::options::{BusOptions, NatsOptions};
@@ -46,11 +46,8 @@ pub(crate) async fn open(options: &NatsOptions) -> Result<Link, BusError> {
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
                 blame.refused(problem)
             }
-            ConnectErrorKind::Tls => blame.error(
-                Trouble::Misconfigured,
-                problem,
-                "name a file with the certificate of the server's authority as `ca_file`",
-            ),
+            ConnectErrorKind::Tls => blame.distrusted(problem),
+            _ if distrusts(&error) => blame.distrusted(problem),
             _ => blame.unreachable(problem),
         }
     })?;

@@ -3,7 +3,7 @@
 //! A batch is one statement and so one transaction: notifying transactions commit one after the other in the whole
 //! cluster of databases, so the fewer the better. The two connections keep what is heard from waiting behind that.
 
-use crate::error::{Blame, BusError, Trouble, chain};
+use crate::error::{Blame, BusError, Trouble, chain, distrusts};
 use crate::landing::{Broken, Landing};
 use crate::link::{self, EndsWithLink, Link, Reader, blame};
 use crate::options::{BusOptions, PostgresOptions};
@@ -153,7 +153,9 @@ where
 
 fn fault(blame: &Blame, error: &Error) -> BusError {
     let problem = chain(error);
-    let Some(code) = error.code() else { return blame.unreachable(problem) };
+    let Some(code) = error.code() else {
+        return if distrusts(error) { blame.distrusted(problem) } else { blame.unreachable(problem) };
+    };
     match code.code() {
         "28000" => blame.error(
             Trouble::Refused,

@@ -4,7 +4,7 @@
 //! would be 1,024 of both after every reconnect; PUBLISH walks through all patterns of a server, and this is one.
 //! A cluster repeats what is published that way on every node, so there it is SSUBSCRIBE and SPUBLISH, by slot.
 
-use crate::error::{Blame, BusError, Trouble, chain};
+use crate::error::{Blame, BusError, Trouble, chain, distrusts};
 use crate::landing::{Broken, Landing};
 use crate::link::{self, Link, PAYLOAD_MAX_BYTES, Reader, blame};
 use crate::options::{BusOptions, RedisOptions};
@@ -42,7 +42,8 @@ impl std::fmt::Debug for Writer {
 /// What a server says of itself.
 struct Nature {
     mode: String,
-    role: String,
+    /// A sentinel names none.
+    role: Option<String>,
 }
 
 /// Opens connections that all land at the same place.
@@ -107,15 +108,18 @@ impl<'a> Dialler<'a> {
         };
         let mut connection = self.dial(server.clone()).await?;
         let nature = self.nature(&mut connection).await?;
-        match (nature.mode.as_str(), nature.role.as_str()) {
+        match (nature.mode.as_str(), nature.role.as_deref()) {
             ("cluster", _) => redis_cluster::open(self, &mut connection, &server).await,
             ("sentinel", _) => Err(self
                 .blame
                 .misconfigured("this is a sentinel", "name the primary that the sentinels watch")),
-            (_, "master") => self.subscribe(connection).await,
+            (_, Some("master")) => self.subscribe(connection).await,
             (_, role) => Err(self.blame.error(
                 Trouble::Unreachable,
-                format_args!("this server is a {role}: what is published there stays there"),
+                format_args!(
+                    "this server is a {}: what is published there stays there",
+                    role.unwrap_or("stranger")
+                ),
                 "name the primary, or the sentinels that know it",
             )),
         }
@@ -170,10 +174,8 @@ impl<'a> Dialler<'a> {
             let (_, value) = facts.iter().find(|(key, _)| text(key).as_deref() == Some(name))?;
             text(value)
         };
-        match (fact("mode"), fact("role")) {
-            (Some(mode), Some(role)) => Ok(Nature { mode, role }),
-            _ => Err(self.unlike_redis()),
-        }
+        let mode = fact("mode").ok_or_else(|| self.unlike_redis())?;
+        Ok(Nature { mode, role: fact("role") })
     }
 
     fn unlike_redis(&self) -> BusError {
@@ -210,6 +212,7 @@ impl<'a> Dialler<'a> {
             (ErrorKind::InvalidClientConfig, _) => {
                 self.blame.misconfigured(problem, "check the address and `ca_file`")
             }
+            _ if distrusts(error) => self.blame.distrusted(problem),
             _ => self.blame.unreachable(problem),
         }
     }

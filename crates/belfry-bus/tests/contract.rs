@@ -34,9 +34,17 @@ macro_rules! contract {
 
 #[path = "contract/carrying.rs"]
 mod carrying;
+#[path = "contract/certificates.rs"]
+mod certificates;
 #[path = "contract/connecting.rs"]
 mod connecting;
 #[path = "contract/limits.rs"]
 mod limits;
 #[path = "contract/losing.rs"]
 mod losing;
+#[path = "contract/redis_cluster.rs"]
+mod redis_cluster;
+#[path = "contract/redis_sentinel.rs"]
+mod redis_sentinel;
+#[path = "contract/strangers.rs"]
+mod strangers;

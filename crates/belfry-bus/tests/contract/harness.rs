@@ -138,3 +138,14 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     })
     .await;
 }
+
+/// Asks until the answer is yes, or panics at the deadline.
+pub(crate) async fn until_told(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    within(what, async {
+        while !holds().await {
+            // Between two questions; the deadline is above.
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    })
+    .await;
+}

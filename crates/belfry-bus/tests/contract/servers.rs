@@ -28,6 +28,26 @@ impl Server {
         .await
     }
 
+    /// A sentinel that watches one primary as `main`, and calls it down after a moment; `None`: no Redis here.
+    pub(crate) async fn sentinel(primary: u16) -> Option<Self> {
+        let folder = TempDir::new().unwrap();
+        let port = free_port();
+        let file = folder.path().join("sentinel.conf");
+        let configuration = format!(
+            "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {primary} 1\n\
+             sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
+        );
+        std::fs::write(&file, configuration).unwrap();
+        let arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
+        Self::start_in("redis-server", arguments, port, folder).await
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// NATS on a free port; `None`: there is no NATS here.
     pub(crate) async fn nats(more: &[&str]) -> Option<Self> {
         let port = free_port();
