@@ -10,7 +10,6 @@ use crate::options::Lose;
 use crate::probe::{Echo, Probe};
 use bytes::Bytes;
 use std::sync::{Mutex, PoisonError};
-use tokio::time::Instant;
 
 /// After so many payloads the sending half gets its turn.
 const TURN: u32 = 64;
@@ -67,7 +66,7 @@ impl Hearer<'_> {
             match item {
                 Item::Probe(echo) if own => {
                     let mut probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
-                    probe.came_back(echo, Instant::now());
+                    probe.came_back(echo);
                 }
                 Item::Message(subject, message) if !own => {
                     if self.losing.as_mut().is_some_and(Losing::hits) {

@@ -125,7 +125,7 @@ impl Keeper {
             // Messages that come now are older than the reading of the store that follows: they are not needed.
             let Heard::Payload(payload) = link.reader.next().await? else { continue };
             for echo in own_echoes(payload, self.node) {
-                if probe.came_back(echo, Instant::now()) {
+                if probe.came_back(echo) {
                     return Ok(());
                 }
             }
