@@ -1,8 +1,22 @@
 //! What is carried, to whom and in which order.
 
 use crate::harness::*;
+use crate::proxy::Proxy;
 use belfry_bus::*;
 use std::collections::BTreeMap;
+
+contract! {
+    on [Postgres Redis Nats]
+
+    async fn however_long_the_way_connected_means_subscribed(ground: Ground) {
+        let (proxy, address) = Proxy::before(&ground.address).await;
+        let one = ground.join(1).await;
+        proxy.slow_down();
+        let mut far = Node::join(ground.options_at(&address), 2).await;
+        one.send(Subject::Partition(5), "the first thing after");
+        assert_eq!(far.heard().await, "the first thing after");
+    }
+}
 
 contract! {
     on [Memory Postgres Redis Nats]

@@ -111,6 +111,20 @@ async fn nats_may_be_killed() {
     survives_a_restart(server, ground_at(Engine::Nats, address)).await;
 }
 
+/// What notifies is well, so only what does not come back tells that nobody listens any more.
+#[tokio::test]
+async fn a_silent_listener_of_postgres_is_noticed() {
+    let Some(ground) = Ground::new(Engine::Postgres) else { return };
+    let (proxy, address) = Proxy::before(&ground.address).await;
+    let (mut one, mut other) = (ground.join(1).await, Node::join(ground.options_at(&address), 2).await);
+    proxy.freeze_first();
+    other.send(Subject::All, "still going out");
+    assert_eq!(one.heard().await, "still going out");
+    assert_eq!(other.next().await, Event::Lost);
+    assert_eq!(other.next().await, Event::Back, "the next connections are others");
+    they_hear_each_other(&mut one, &mut other).await;
+}
+
 #[tokio::test]
 async fn postgres_may_end_its_sessions() {
     let Some(ground) = Ground::new(Engine::Postgres) else { return };

@@ -1,17 +1,23 @@
 //! A cable between a node and its server, to pull.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+/// How long everything takes on a slow cable.
+const LONG_WAY: Duration = Duration::from_millis(100);
+
 /// What the cable does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Flowing,
-    /// Connections stay open, and nothing passes.
-    Frozen,
+    /// Connections with a lower number stay open, and nothing passes.
+    Frozen(usize),
+    /// Everything passes, later.
+    Slow,
     /// Connections are closed, new ones at once.
     Cut,
 }
@@ -42,7 +48,16 @@ impl Proxy {
     }
 
     pub(crate) fn freeze(&self) {
-        self.mode.send_replace(Mode::Frozen);
+        self.mode.send_replace(Mode::Frozen(usize::MAX));
+    }
+
+    /// Freezes the connection that was made first.
+    pub(crate) fn freeze_first(&self) {
+        self.mode.send_replace(Mode::Frozen(1));
+    }
+
+    pub(crate) fn slow_down(&self) {
+        self.mode.send_replace(Mode::Slow);
     }
 
     pub(crate) fn resume(&self) {
@@ -65,25 +80,26 @@ pub(crate) fn host_of(url: &str) -> &str {
 
 async fn serve(listener: TcpListener, server: String, mode: watch::Receiver<Mode>) {
     let mut cables = JoinSet::new();
-    loop {
+    for number in 0.. {
         let (client, _) = listener.accept().await.unwrap();
         if *mode.borrow() != Mode::Cut {
-            cables.spawn(cable(client, server.clone(), mode.clone()));
+            cables.spawn(cable(number, client, server.clone(), mode.clone()));
         }
     }
 }
 
-async fn cable(client: TcpStream, server: String, mode: watch::Receiver<Mode>) {
+async fn cable(number: usize, client: TcpStream, server: String, mode: watch::Receiver<Mode>) {
     let Ok(server) = TcpStream::connect(&server).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        () = pump(from_client, to_server, mode.clone()) => {}
-        () = pump(from_server, to_client, mode) => {}
+        () = pump(number, from_client, to_server, mode.clone()) => {}
+        () = pump(number, from_server, to_client, mode) => {}
     }
 }
 
 async fn pump(
+    number: usize,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut mode: watch::Receiver<Mode>,
@@ -93,20 +109,26 @@ async fn pump(
         let now = *mode.borrow_and_update();
         match now {
             Mode::Cut => return,
-            Mode::Frozen => {
+            Mode::Frozen(below) if number < below => {
                 if mode.changed().await.is_err() {
                     return;
                 }
                 continue;
             }
-            Mode::Flowing => {}
+            Mode::Slow | Mode::Frozen(_) | Mode::Flowing => {}
         }
         tokio::select! {
             changed = mode.changed() => if changed.is_err() { return },
-            read = from.read(&mut buffer) => match read {
-                Ok(count) if count > 0 && to.write_all(&buffer[..count]).await.is_ok() => {}
-                _ => return,
-            },
+            read = from.read(&mut buffer) => {
+                let Ok(count @ 1..) = read else { return };
+                if now == Mode::Slow {
+                    // A long way is what is played here, not waited for.
+                    tokio::time::sleep(LONG_WAY).await;
+                }
+                if to.write_all(&buffer[..count]).await.is_err() {
+                    return;
+                }
+            }
         }
     }
 }
