@@ -34,7 +34,8 @@ impl AlertKeys {
     pub(crate) fn next(&self, now: UnixMs) -> i64 {
         let at_least = AlertId::first_key_at(now.0.max(0));
         let rise = |newest: i64| after(newest, at_least, self.first);
-        let before = self.newest.fetch_update(Ordering::AcqRel, Ordering::Acquire, |newest| Some(rise(newest)));
+        let before =
+            self.newest.fetch_update(Ordering::AcqRel, Ordering::Acquire, |newest| Some(rise(newest)));
         rise(before.unwrap_or_else(|newest| newest))
     }
 }

@@ -1,6 +1,6 @@
 //! An alert's row: what it says, whom it is for, and, for one recipient, where it stands in that inbox.
 
-use crate::sql::{Connection, OptionalExtension, params, Row, Sql, Statement, unreadable};
+use crate::sql::{Connection, OptionalExtension, Row, Sql, Statement, params, unreadable};
 use crate::txn::Txn;
 use crate::{AlertDetail, Content, Idempotency, NewAlert, UnixMs};
 use belfry_protocol::{AlertId, Audience, GroupId, Severity, UserId};

@@ -1,9 +1,9 @@
 //! Alerts for everyone: one row each, numbered in the stream `all`; what a person does with one is a sparse mark.
 
 use crate::alerts::{self, Placement};
-use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::ladder_fanouts;
 use crate::memory::{AllState, Announcement, Core, Mark, Memory};
+use crate::sql::{Connection, OptionalExtension, Sql, params};
 use crate::state::{self, Gone, counts};
 use crate::told_levels;
 use crate::txn::{Txn, meta, set_meta};

@@ -1,8 +1,8 @@
 //! One call on a leg, and what it came to.
 
-use crate::sql::{params, Sql};
 use crate::delivery_rows;
 use crate::legs::{find_leg, finish, save_leg};
+use crate::sql::{Sql, params};
 use crate::txn::Txn;
 use crate::{AttemptRow, Store, StoreError, Then, UnixMs};
 use belfry_protocol::delivery::LegState;

@@ -1,8 +1,8 @@
 //! A copy that is a store of its own: whoever was connected to the original resets when it meets the copy.
 
 use crate::StoreError;
-use crate::sql;
 use crate::schema::sync_directory;
+use crate::sql;
 use crate::txn::set_meta;
 use crate::users::random_u32;
 use rusqlite::backup::{Backup, StepResult};

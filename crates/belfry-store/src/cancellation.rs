@@ -6,9 +6,9 @@
 
 use crate::announcements;
 use crate::delivery_rows::{self, Delivery, active_of, save};
-use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::legs;
 use crate::memory::Core;
+use crate::sql::{Connection, OptionalExtension, Sql, params};
 use crate::state::{ACTED, ARCHIVED, Gone, READ, level_code, level_from};
 use crate::txn::Txn;
 use belfry_protocol::delivery::{DeliveryState, LegState};

@@ -3,8 +3,8 @@
 
 use crate::alerts::{self, Form};
 use crate::announcements::{self, MarkStep};
-use crate::sql::{OptionalExtension, params, Sql};
 use crate::settle::settle_user;
+use crate::sql::{OptionalExtension, Sql, params};
 use crate::state;
 use crate::told_levels::{self, Rising};
 use crate::txn::Txn;
@@ -191,7 +191,7 @@ fn change_items_up_to(
     let (rows, unread): (u32, u32) = txn
         .conn
         .prepare_cached(&format!(
-            "SELECT count(*), coalesce(sum(flags & 2 = 0), 0) FROM notifications \
+            "SELECT count(*), coalesce(sum(CASE WHEN flags & 2 = 0 THEN 1 ELSE 0 END), 0) FROM notifications \
              WHERE user_key = ?1 AND seq <= ?2 AND gone = 0 AND {applies}"
         ))?
         .query_row(params![user_key, up_to], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -3,8 +3,8 @@
 use crate::cancellation;
 use crate::delivery_codes as codes;
 use crate::delivery_rows::{self, COLUMNS, Delivery, save};
-use crate::sql::{Connection, Listed, Sql};
 use crate::legs;
+use crate::sql::{Connection, Listed, Sql};
 use crate::txn::{Busy, Txn};
 use crate::users;
 use crate::{DeadLetterPage, DeadLetterQuery, DeadLetterRow, Deferred, Replay, Store, StoreError, UnixMs};
@@ -97,9 +97,7 @@ fn matching(
         values.len()
     );
     conn.prepare_cached(&sql)?
-        .query_map(Listed(values), |row| {
-            Ok((delivery_rows::read(row)?, row.get(23)?, row.get(24)?))
-        })?
+        .query_map(Listed(values), |row| Ok((delivery_rows::read(row)?, row.get(23)?, row.get(24)?)))?
         .collect()
 }
 

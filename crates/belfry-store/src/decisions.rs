@@ -3,8 +3,8 @@
 use crate::cancellation::{self, end, end_what_is_satisfied};
 use crate::delivery_codes as codes;
 use crate::delivery_rows::{self, Delivery, find, lease_end, save};
-use crate::sql::{Connection, params, Sql};
 use crate::legs;
+use crate::sql::{Connection, Sql, params};
 use crate::txn::Txn;
 use crate::{Decision, Deferred, LegRef, Store, StoreError, UnixMs, Verdict};
 use belfry_protocol::delivery::{DeliveryState, LegState};

@@ -4,11 +4,11 @@
 use crate::cancellation::{self, end};
 use crate::delivery_codes as codes;
 use crate::delivery_rows::{
-    self,    COLUMNS, Delivery, LAPSED, LAPSES_MAX, active_of, count, find_of, lease_end, new_token, read, save,
+    self, COLUMNS, Delivery, LAPSED, LAPSES_MAX, active_of, count, find_of, lease_end, new_token, read, save,
 };
-use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::legs;
 use crate::settle::settle_user;
+use crate::sql::{Connection, OptionalExtension, Sql, params};
 use crate::state::level_code;
 use crate::txn::{Busy, Txn};
 use crate::users;

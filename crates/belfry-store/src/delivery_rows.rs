@@ -2,9 +2,9 @@
 //! is written twice as SQL.
 
 use crate::delivery_codes as codes;
-use crate::sql::{Connection, OptionalExtension, params, Row, Sql};
 use crate::memory::lock;
 use crate::shared::{DueTimes, Shared};
+use crate::sql::{Connection, OptionalExtension, Row, Sql, params};
 use crate::state::{level_code, level_from};
 use crate::txn::{Busy, Txn, meta};
 use crate::users;

@@ -1,6 +1,6 @@
 //! Devices: where a push to a person goes. An address belongs to one device of one person at a time.
 
-use crate::sql::{Connection, OptionalExtension, params, Row, Sql, unreadable};
+use crate::sql::{Connection, OptionalExtension, Row, Sql, params, unreadable};
 use crate::txn::Txn;
 use crate::users::id_at;
 use crate::{StoreError, UnixMs};
@@ -288,8 +288,8 @@ pub(crate) fn correct(conn: &Connection, user: &UserId, device: &str, address: &
     if known.is_none_or(|known| known.identity() != address.identity()) {
         return Ok(());
     }
-    let address = serde_json::to_string(address)
-        .map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
+    let address =
+        serde_json::to_string(address).map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
     conn.prepare_cached("UPDATE devices SET address = ?3 WHERE user_key = ?1 AND device_id = ?2")?
         .execute(params![key, device, address])?;
     Ok(())

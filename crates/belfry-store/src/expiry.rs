@@ -2,9 +2,9 @@
 
 use crate::Swept;
 use crate::alerts;
-use crate::sql::{params, Sql};
 use crate::notifications::leave_together;
 use crate::settle::settle_all;
+use crate::sql::{Sql, params};
 use crate::state::Gone;
 use crate::txn::{Busy, Txn};
 use crate::users;

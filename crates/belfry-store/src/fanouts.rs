@@ -1,10 +1,10 @@
 //! Audiences of more than one transaction: the promise is a row, its users follow in chunks with commits of their own.
 
 use crate::alerts::{self, Placement};
-use crate::sql::{Connection, OptionalExtension, params, Sql, unreadable};
 use crate::groups;
 use crate::notifications::{Arriving, leave_together, notify};
 use crate::publishing::record_recipient;
+use crate::sql::{Connection, OptionalExtension, Sql, params, unreadable};
 use crate::state::Gone;
 use crate::txn::Txn;
 use crate::users;
@@ -25,8 +25,8 @@ pub(crate) fn begin(
     alerts::insert(txn, alert, Placement { recipients: Some(count), ..Placement::default() })?;
     txn.conn.prepare_cached("INSERT INTO fanouts (alert_key) VALUES (?1)")?.execute([alert_key])?;
     for (chunk, users) in users.unwrap_or_default().chunks(CHUNK_USERS).enumerate() {
-        let users = serde_json::to_string(users)
-            .map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
+        let users =
+            serde_json::to_string(users).map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
         txn.conn
             .prepare_cached("INSERT INTO fanout_users (alert_key, chunk, users) VALUES (?1, ?2, ?3)")?
             .execute(params![alert_key, chunk as i64, users])?;
@@ -75,12 +75,10 @@ pub(crate) fn expand(txn: &mut Txn<'_>, now: i64) -> Sql<Option<Expanded>> {
     txn.at(now);
     let next: Option<(i64, bool, String)> = txn
         .conn
-        .prepare_cached(
-            &format!(
-                "SELECT alert_key, recalling, cursor FROM fanouts WHERE done = 0 ORDER BY alert_key LIMIT 1{}",
-                txn.conn.for_update_of_free()
-            ),
-        )?
+        .prepare_cached(&format!(
+            "SELECT alert_key, recalling, cursor FROM fanouts WHERE done = 0 ORDER BY alert_key LIMIT 1{}",
+            txn.conn.for_update_of_free()
+        ))?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let Some((alert_key, recalling, cursor)) = next else {

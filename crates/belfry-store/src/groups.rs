@@ -1,7 +1,7 @@
 //! Groups: sets of users that the application keeps here.
 
 use crate::GroupRow;
-use crate::sql::{Connection, OptionalExtension, params, Sql};
+use crate::sql::{Connection, OptionalExtension, Sql, params};
 use crate::txn::Txn;
 use crate::users;
 use belfry_protocol::{GroupId, UserId};
@@ -30,10 +30,9 @@ pub(crate) fn put(txn: &mut Txn<'_>, group: &GroupId, members: Vec<UserId>, now:
             conn.prepare_cached("DELETE FROM members WHERE group_key = ?1")?.execute([group_key])?;
             group_key
         }
-        None => {
-            conn.prepare_cached("INSERT INTO groups (id, created_at) VALUES (?1, ?2) RETURNING group_key")?
-                .query_row(params![group.as_str(), now], |row| row.get(0))?
-        }
+        None => conn
+            .prepare_cached("INSERT INTO groups (id, created_at) VALUES (?1, ?2) RETURNING group_key")?
+            .query_row(params![group.as_str(), now], |row| row.get(0))?,
     };
     insert(txn, group_key, members, now)?;
     recount(conn, group_key)

@@ -2,7 +2,7 @@
 
 use crate::cancellation::end;
 use crate::delivery_rows::{COLUMNS, Delivery, find, read, save};
-use crate::sql::{Connection, params, Sql};
+use crate::sql::{Connection, Sql, params};
 use crate::txn::{Busy, Txn, meta, set_meta};
 use crate::{Store, StoreError, UnixMs};
 use belfry_protocol::delivery::DeliveryState;

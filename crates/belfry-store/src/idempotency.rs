@@ -1,7 +1,7 @@
 //! Idempotency keys: they stand in their alert's row, in memory while that row is not merged, and then in a table.
 
 use crate::alerts::{self, AlertHead};
-use crate::sql::{Connection, OptionalExtension, params, Sql};
+use crate::sql::{Connection, OptionalExtension, Sql, params};
 use crate::txn::{Txn, meta, set_meta};
 use crate::{Idempotency, Notified, Published};
 use belfry_protocol::{AlertId, Seq};

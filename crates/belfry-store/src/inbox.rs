@@ -18,8 +18,8 @@
 //! the snapshot itself is then t0.
 
 use crate::alerts::{self, CONTENT_COLUMNS};
-use crate::sql::{Connection, OptionalExtension, params, Row, Sql};
 use crate::memory::{AllState, Announcement, Core, TailItem, View};
+use crate::sql::{Connection, OptionalExtension, Row, Sql, params};
 use crate::state::{self, Gone};
 use crate::{
     ChangedRow, Content, DeliveryTraceRow, Heads, ItemNow, ItemRow, ItemsPage, PageLimit, Standing, Unread,
@@ -306,8 +306,8 @@ impl<'a> Snapshot<'a> {
             "SELECT n.seq, n.version, n.flags, n.level, {CONTENT_COLUMNS} FROM notifications n {index} \
              CROSS JOIN alerts a ON a.alert_key = n.alert_key \
              WHERE n.user_key = ?1 AND {which} AND n.seq <= ?2 AND n.alert_key < ?3 AND (?4 OR n.gone = 0) \
-             AND (?5 IS NULL OR (n.flags & 4 <> 0) = ?5) AND (?6 IS NULL OR (n.flags & 2 = 0) = ?6) \
-             AND (?7 IS NULL OR a.category = ?7) AND (?8 IS NULL OR a.kind = ?8) ORDER BY {order} LIMIT ?9"
+             AND coalesce((n.flags & 4 <> 0) = ?5, 1 = 1) AND coalesce((n.flags & 2 = 0) = ?6, 1 = 1) \
+             AND coalesce(a.category = ?7, 1 = 1) AND coalesce(a.kind = ?8, 1 = 1) ORDER BY {order} LIMIT ?9"
         );
         let core = &self.view.core;
         self.conn

@@ -1,16 +1,16 @@
 //! The parts of a store, and the operations that need more than one of them.
 
 use crate::alert_keys::AlertKeys;
-use crate::engine::Engine;
-use crate::sql::Connection;
 use crate::checkpoint::Checkpointer;
 use crate::delivery_codes::delivery_code;
+use crate::engine::Engine;
 use crate::idempotency::{IdempotencyKey, key_of};
 use crate::inbox::{Filter, Snapshot};
 use crate::memory::{Core, Memory, View, lock};
 use crate::readers::Readers;
 use crate::receipts::Pending;
 use crate::shared::{Counters, Shared};
+use crate::sql::Connection;
 use crate::txn::{Limits, meta};
 use crate::writer::Writer;
 use crate::*;
@@ -83,8 +83,8 @@ impl Inner {
             Ok((conn, newest_key, start))
         };
         let (conn, newest_key, start) = begin().map_err(|error| unusable(error.to_string()))?;
-        let mut this = Self::start((engine, options), conn, newest_key)
-            .map_err(|error| unusable(error.to_string()))?;
+        let mut this =
+            Self::start((engine, options), conn, newest_key).map_err(|error| unusable(error.to_string()))?;
         this.keys = AlertKeys::of_node(start, newest_key);
         Ok(this)
     }
@@ -144,11 +144,13 @@ impl Inner {
             _ => None,
         };
         let Some(key) = key else {
-            let answered = self.writer.submit((bytes, users), move |txn| publishing::publish(txn, &alert, now.0))?;
+            let answered =
+                self.writer.submit((bytes, users), move |txn| publishing::publish(txn, &alert, now.0))?;
             return answered.await.map_err(|_| StoreError::Closed)??;
         };
         let flight = InFlight::begin(&self.in_flight, key);
-        let answered = self.writer.submit((bytes, users), move |txn| publishing::publish(txn, &alert, now.0))?;
+        let answered =
+            self.writer.submit((bytes, users), move |txn| publishing::publish(txn, &alert, now.0))?;
         if !flight.twin {
             return answered.await.map_err(|_| StoreError::Closed)??;
         }
@@ -216,7 +218,9 @@ impl Inner {
             return Ok(core);
         }
         let user = user.clone();
-        self.writer.write(move |txn| Ok(txn.user_or_new(&user, now.0)?.core.clone())).await
+        self.writer
+            .write_for(vec![user.clone()], move |txn| Ok(txn.user_or_new(&user, now.0)?.core.clone()))
+            .await
     }
 
     /// See [`Store::connect`].
@@ -319,7 +323,8 @@ impl Inner {
     ) -> Result<(), StoreError> {
         self.writer.flush().await?;
         let Some(from) = self.shared.engine.file().map(Path::to_owned) else {
-            let reason = "this store lies in PostgreSQL: make copies of it with PostgreSQL's own tools".to_owned();
+            let reason =
+                "this store lies in PostgreSQL: make copies of it with PostgreSQL's own tools".to_owned();
             return Err(StoreError::Unavailable { reason });
         };
         let to = to.to_owned();

@@ -6,8 +6,8 @@
 use crate::cancellation::{self, end};
 use crate::deliveries::open_of_all;
 use crate::delivery_rows::{self, COLUMNS, Delivery, read};
-use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::ranges::Ranges;
+use crate::sql::{Connection, OptionalExtension, Sql, params};
 use crate::state::{READ, level_code, level_from};
 use crate::txn::{Busy, Txn};
 use crate::{

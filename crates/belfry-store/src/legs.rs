@@ -3,7 +3,7 @@
 use crate::cancellation;
 use crate::delivery_codes as codes;
 use crate::delivery_rows::{Delivery, find, new_token, save};
-use crate::sql::{Connection, OptionalExtension, params, Row, Sql};
+use crate::sql::{Connection, OptionalExtension, Row, Sql, params};
 use crate::txn::Txn;
 use crate::{LegRef, NewLeg};
 use belfry_protocol::delivery::{DeliveryState, LegState};

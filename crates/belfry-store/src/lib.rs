@@ -207,7 +207,10 @@ impl Store {
         now: UnixMs,
     ) -> Result<StateChanged, StoreError> {
         let user = user.clone();
-        self.inner.writer.write(move |txn| changes::change(txn, &user, &selection, change, now.0)).await
+        self.inner
+            .writer
+            .write_for(vec![user.clone()], move |txn| changes::change(txn, &user, &selection, change, now.0))
+            .await
     }
 
     /// Marks items as expired whose time is over, for at most `limit` items; one seq per user and sweep.
@@ -267,7 +270,11 @@ impl Store {
         now: UnixMs,
     ) -> Result<UserRow, StoreError> {
         let id = user.clone();
-        let core = self.inner.writer.write(move |txn| users::put(txn, &id, profile.clone(), now.0)).await?;
+        let core = self
+            .inner
+            .writer
+            .write_for(vec![id.clone()], move |txn| users::put(txn, &id, profile.clone(), now.0))
+            .await?;
         Ok(users::row(user, &core, self.inner.shared.memory.standing(&core)))
     }
     /// One user.
@@ -316,7 +323,12 @@ impl Store {
         now: UnixMs,
     ) -> Result<Settings, StoreError> {
         let user = user.clone();
-        self.inner.writer.write(move |txn| users::set_do_not_disturb(txn, &user, setting.clone(), now.0)).await
+        self.inner
+            .writer
+            .write_for(vec![user.clone()], move |txn| {
+                users::set_do_not_disturb(txn, &user, setting.clone(), now.0)
+            })
+            .await
     }
     /// The user's settings.
     pub async fn settings(&self, user: &UserId, now: UnixMs) -> Result<Settings, StoreError> {
@@ -410,7 +422,12 @@ impl Store {
         now: UnixMs,
     ) -> Result<Settings, StoreError> {
         let user = user.clone();
-        self.inner.writer.write(move |txn| preferences::set(txn, &user, preferences.clone(), now.0)).await
+        self.inner
+            .writer
+            .write_for(vec![user.clone()], move |txn| {
+                preferences::set(txn, &user, preferences.clone(), now.0)
+            })
+            .await
     }
     /// Turns e-mail off for one category. `None`: it is off already, or there is no such user.
     pub async fn unsubscribe(

@@ -2,9 +2,9 @@
 
 use crate::Notified;
 use crate::alerts;
-use crate::sql::{OptionalExtension, params, Sql};
 use crate::memory::TailItem;
 use crate::settle::{insert, settle_user};
+use crate::sql::{OptionalExtension, Sql, params};
 use crate::state::{Gone, counts};
 use crate::txn::Txn;
 use belfry_protocol::{AlertId, Seq, UserId};

@@ -59,7 +59,11 @@ impl PostgresOptions {
         Ok(config)
     }
 
-    /// Connects; the connection's task runs on the current runtime.
+    /// Connects; the connection's task runs on the current runtime, which is that of the thread that waits for it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task ends with the client, and with its thread's runtime"
+    )]
     pub(crate) async fn connect(&self) -> Sql<Client> {
         let config = self.config()?;
         if config.get_ssl_mode() == SslMode::Disable {

@@ -30,7 +30,9 @@ pub(crate) fn migrate(options: &PostgresOptions) -> Result<(), OpenError> {
         .map_err(|error| unusable(error.to_string()))?;
     runtime.block_on(async {
         let mut client = options.connect().await.map_err(|error| {
-            unusable(format!("{error}; see that PostgreSQL runs there and that `url` names a user who may write"))
+            unusable(format!(
+                "{error}; see that PostgreSQL runs there and that `url` names a user who may write"
+            ))
         })?;
         let asked = is_unsafe(&client).await.map_err(|error| unusable(error.to_string()))?;
         if let Some(setting) = asked {

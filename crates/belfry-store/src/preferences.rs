@@ -1,7 +1,7 @@
 //! What a person wants by which way, and why no mail goes to them.
 
 use crate::Settings;
-use crate::sql::{params, Sql};
+use crate::sql::{Sql, params};
 use crate::txn::Txn;
 use belfry_protocol::UserId;
 use belfry_protocol::preferences::Preferences;

@@ -2,13 +2,13 @@
 
 use crate::alerts::{self, Placement};
 use crate::announcements;
-use crate::sql::{params, Sql};
 use crate::fanouts;
 use crate::groups;
 use crate::idempotency::{self, Found, Remembered};
 use crate::memory::TailItem;
 use crate::notifications::{Arriving, notify};
 use crate::settle;
+use crate::sql::{Sql, params};
 use crate::txn::Txn;
 use crate::webhook_events;
 use crate::{NewAlert, Notified, PublishError, Published};

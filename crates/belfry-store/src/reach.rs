@@ -2,11 +2,11 @@
 
 use crate::inner::Inner;
 use crate::memory::Core;
+use crate::sql::Connection;
 use crate::{DeviceRow, Settings, StoreError, devices, users};
 use belfry_protocol::preferences::Preferences;
 use belfry_protocol::user::UserProfile;
 use belfry_protocol::{DoNotDisturb, UserId};
-use crate::sql::Connection;
 use std::sync::Arc;
 
 /// A person to whom something is to be delivered.

@@ -1,9 +1,9 @@
 //! Reading connections, each with a thread of its own.
 
 use crate::StoreError;
-use crate::sql::{Connection, Sql};
-use crate::memory::lock;
 use crate::engine::Engine;
+use crate::memory::lock;
+use crate::sql::{Connection, Sql};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};

@@ -2,10 +2,10 @@
 
 use crate::alerts::{self, Form};
 use crate::announcements;
-use crate::sql::{params, Sql};
 use crate::memory::{Memory, Noted, lock};
 use crate::ranges::Ranges;
 use crate::settle::settle_user;
+use crate::sql::{Sql, params};
 use crate::state;
 use crate::told_levels::{self, Rising};
 use crate::txn::Txn;
@@ -29,8 +29,6 @@ enum Named {
     Range { stream: Stream, after: u64, up_to: u64 },
     /// A range of the user's stream that is more than received.
     Displayed { after: u64, up_to: u64 },
-    /// The same of the stream for everyone, where others change it: which ladders wait shows at the flush.
-    DisplayedAll { after: u64, up_to: u64 },
 }
 
 /// A receipt with its user and moment.
@@ -80,6 +78,12 @@ impl Pending {
     ) -> Result<bool, StoreError> {
         self.latest.fetch_max(now, Ordering::Relaxed);
         let what = match ack {
+            // Where nobody is kept warm there is no place for a receipt that nothing waits for.
+            AckRow::Range { stream: Stream::All, after, up_to, level: Level::Received }
+                if memory.is_shared() && memory.all().awaited(after.0, up_to.0).next().is_none() =>
+            {
+                return Ok(false);
+            }
             AckRow::Range { stream, after, up_to, level: Level::Received } => {
                 match memory.note_range(user, stream == Stream::All, after.0, up_to.0) {
                     Noted::Known => return Ok(false),
@@ -96,10 +100,6 @@ impl Pending {
             AckRow::Range { stream, after, up_to, .. } => {
                 let received = AckRow::Range { stream, after, up_to, level: Level::Received };
                 let first = self.note(memory, user, received, now)?;
-                if stream == Stream::All && memory.is_shared() {
-                    let named = Named::DisplayedAll { after: after.0, up_to: up_to.0 };
-                    return Ok(self.push(user, named, now)? || first);
-                }
                 if stream == Stream::All {
                     let ids: Vec<AlertId> =
                         memory.all().awaited(after.0, up_to.0).map(|one| one.id).collect();
@@ -220,11 +220,6 @@ impl Pending {
                 Named::Range { stream, after, up_to } => {
                     cold_range(txn, &waiting.user, *stream, *after, *up_to)?;
                 }
-                Named::DisplayedAll { after, up_to } => {
-                    let all = txn.all();
-                    let ids: Vec<AlertId> = all.awaited(*after, *up_to).map(|one| one.id).collect();
-                    raise(txn, &waiting.user, &ids, Level::Displayed, waiting.now)?;
-                }
                 Named::Displayed { after, up_to } => {
                     displayed_range(txn, &waiting.user, (*after, *up_to), waiting.now)?;
                 }
@@ -238,7 +233,7 @@ impl Named {
     fn weight(&self) -> usize {
         match self {
             Named::Ids { ids, .. } => ids.len(),
-            Named::Range { .. } | Named::Displayed { .. } | Named::DisplayedAll { .. } => 1,
+            Named::Range { .. } | Named::Displayed { .. } => 1,
         }
     }
 }
@@ -279,8 +274,7 @@ fn write_ranges(txn: &mut Txn<'_>, user: &UserId, mut of_user: Ranges, mut of_al
     let user_key = work.core.key;
     txn.conn
         .prepare_cached("UPDATE users SET received = ?2, received_all = ?3 WHERE user_key = ?1")?
-        .execute(params![user_key, of_user.to_blob(), of_all.to_blob()])?;
-    Ok(())
+        .send(params![user_key, of_user.to_blob(), of_all.to_blob()])
 }
 
 /// A range of a user who was not warm when it came: clamped to the head as it is now.

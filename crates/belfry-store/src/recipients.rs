@@ -2,10 +2,10 @@
 
 use crate::alerts::{self, Form};
 use crate::announcements;
-use crate::sql::{Connection, OptionalExtension, params, Row, Sql};
 use crate::fanouts::recipients_after;
 use crate::inbox::now;
 use crate::ranges::Ranges;
+use crate::sql::{Connection, OptionalExtension, Row, Sql, params};
 use crate::state;
 use crate::users;
 use crate::{ItemNow, RecipientRow, UnixMs};

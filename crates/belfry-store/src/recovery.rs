@@ -1,9 +1,9 @@
 //! A start after a crash: what stands in the log only goes into the inboxes before anybody asks.
 
-use crate::sql::{Connection, params, Row, Sql};
 use crate::idempotency;
 use crate::memory::{Memory, TailItem};
 use crate::settle::settle_user;
+use crate::sql::{Connection, Row, Sql, params};
 use crate::txn::{Limits, Txn, WriterState, meta, set_meta};
 use crate::users;
 use std::collections::BTreeMap;

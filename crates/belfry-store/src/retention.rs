@@ -7,10 +7,10 @@
 
 use crate::alerts::{self, AlertHead, Form};
 use crate::announcements;
-use crate::sql::{OptionalExtension, params, Sql};
 use crate::fanouts::recipients_after;
 use crate::notifications::leave;
 use crate::settle::settle_user;
+use crate::sql::{OptionalExtension, Sql, params};
 use crate::state::{Gone, counts};
 use crate::txn::Txn;
 use crate::users;

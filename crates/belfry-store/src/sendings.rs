@@ -1,7 +1,7 @@
 //! What went out to people lately, as far as it disturbs them: read from the legs, so that a restart forgets nothing.
 
 use crate::delivery_codes as codes;
-use crate::sql::{Connection, OptionalExtension, params, Sql};
+use crate::sql::{Connection, OptionalExtension, Sql, params};
 use crate::{Sending, Store, StoreError, UnixMs};
 use belfry_protocol::UserId;
 
@@ -26,7 +26,8 @@ fn sendings(conn: &Connection, users: &[UserId], after: i64) -> Sql<Vec<Sending>
         let mut select = conn.prepare_cached(
             "SELECT a.category, l.channel, min(l.created_at) FROM legs l INDEXED BY legs_of_user \
              JOIN deliveries d ON d.delivery_key = l.delivery_key JOIN alerts a ON a.alert_key = d.alert_key \
-             WHERE l.user_key = ?1 AND l.created_at > ?2 AND l.state IN (0, 1) GROUP BY l.delivery_key, l.step",
+             WHERE l.user_key = ?1 AND l.created_at > ?2 AND l.state IN (0, 1) \
+             GROUP BY l.delivery_key, l.step, a.category, l.channel",
         )?;
         for row in select.query_map(params![user_key, after], |row| {
             Ok(Sending {

@@ -6,8 +6,8 @@
 //! crash at any point needs no marker: what is above the head is merged at the next start, in seq order.
 //! `meta.merged_to` only bounds which part of the log a start has to look at.
 
-use crate::sql::{Connection, Sql, Statement};
 use crate::memory::{Memory, TailItem};
+use crate::sql::{Connection, Sql, Statement};
 use crate::txn::{Txn, Work, WriterState};
 use belfry_protocol::UserId;
 use std::collections::HashMap;

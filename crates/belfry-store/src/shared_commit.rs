@@ -26,6 +26,9 @@ const REFRESH_EVERY: Duration = Duration::from_secs(1);
 /// A look that takes long is taken less often: at most one part in so many of the time goes into it.
 const REFRESH_SHARE: u32 = 20;
 
+/// What two clocks may differ by and still count as the same.
+const CLOCKS_AGREE_MS: i64 = 500;
+
 /// A job that is tried, and has no answer yet.
 type Waiting = Box<dyn Job>;
 
@@ -41,7 +44,8 @@ impl Running {
         }
         let (together, alone): (Vec<Waiting>, Vec<Waiting>) =
             jobs.into_iter().partition(|job| job.users().is_some());
-        let mut result = if together.len() > 1 { self.run_together(together) } else { self.run_each(together) };
+        let mut result =
+            if together.len() > 1 { self.run_together(together) } else { self.run_each(together) };
         result = result.and(self.run_each(alone));
         result
     }
@@ -53,8 +57,7 @@ impl Running {
         let mut tries = 0;
         loop {
             let mut taken = Taken::default();
-            let written =
-                self.transaction(&[], true, |txn| shared.pending.flush(txn, &mut taken, Some(&named)));
+            let written = self.transaction(&[], |txn| shared.pending.flush(txn, &mut taken, Some(&named)));
             match written {
                 Ok(()) => {
                     shared.pending.done(&taken);
@@ -82,7 +85,7 @@ impl Running {
 
     fn run_together(&mut self, mut jobs: Vec<Waiting>) -> Result<(), StoreError> {
         let users: Vec<UserId> = jobs.iter().filter_map(|job| job.users()).flatten().cloned().collect();
-        let done = self.transaction(&users, false, |txn| jobs.iter_mut().try_for_each(|job| job.run(txn)));
+        let done = self.transaction(&users, |txn| jobs.iter_mut().try_for_each(|job| job.run(txn)));
         match done {
             Ok(()) => {
                 jobs.into_iter().for_each(|job| job.answer(None));
@@ -106,7 +109,7 @@ impl Running {
             let mut tries = 0;
             let done = loop {
                 tries += 1;
-                match self.transaction(&users, true, |txn| job.run(txn)) {
+                match self.transaction(&users, |txn| job.run(txn)) {
                     Err(error) if error.is_conflict() && tries < TRIES_MAX => {}
                     done => break done,
                 }
@@ -134,15 +137,10 @@ impl Running {
         Err(error.for_caller())
     }
 
-    /// One transaction. `looks_around`: it may look at alerts for everyone, so it begins with them as they are now.
-    fn transaction(
-        &mut self,
-        users: &[UserId],
-        looks_around: bool,
-        body: impl FnOnce(&mut Txn<'_>) -> Sql<()>,
-    ) -> Sql<()> {
+    /// One transaction. It begins with these users locked, and with the alerts for everyone as they are now.
+    fn transaction(&mut self, users: &[UserId], body: impl FnOnce(&mut Txn<'_>) -> Sql<()>) -> Sql<()> {
         let result =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.attempt_shared(users, looks_around, body)))
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.attempt_shared(users, body)))
                 .unwrap_or_else(|_| Err(Error::Unreadable("a write panicked".to_owned())));
         match &result {
             Ok(()) => self.shared.counters.unhealthy.store(false, Ordering::Relaxed),
@@ -160,21 +158,14 @@ impl Running {
         result
     }
 
-    fn attempt_shared(
-        &mut self,
-        users: &[UserId],
-        looks_around: bool,
-        body: impl FnOnce(&mut Txn<'_>) -> Sql<()>,
-    ) -> Sql<()> {
+    fn attempt_shared(&mut self, users: &[UserId], body: impl FnOnce(&mut Txn<'_>) -> Sql<()>) -> Sql<()> {
         if self.conn.is_none() {
             self.connect_shared()?;
         }
         let conn = self.conn.as_ref().expect("it was just made");
         conn.begin()?;
         let mut txn = Txn::new(conn, &self.shared.memory, &mut self.state, self.limits);
-        if looks_around {
-            txn.refresh_all()?;
-        }
+        txn.refresh_all()?;
         txn.lock_users(users)?;
         body(&mut txn)?;
         end_what_is_satisfied(&mut txn)?;
@@ -249,8 +240,9 @@ fn clock_ahead(conn: &Connection) -> Sql<i64> {
     let there: i64 = conn
         .prepare_cached("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")?
         .query_row([], |row| row.get(0))?;
-    let after = here();
-    Ok(there - (before.0 + after.0) / 2)
+    let ahead = there - (before.0 + here().0) / 2;
+    // Clocks that are kept agree to a few milliseconds; below this it is the way to the server that was measured.
+    Ok(if ahead.abs() < CLOCKS_AGREE_MS { 0 } else { ahead })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge: what this machine's clock says beside the server's")]

@@ -1,6 +1,6 @@
 //! What tokens are signed with that need no other credential.
 
-use crate::sql::{Connection, params, Sql};
+use crate::sql::{Connection, Sql, params};
 
 /// The key of this name: the offered one where there was none before.
 pub(crate) fn get_or_keep(conn: &Connection, name: &str, offered: [u8; 32], now: i64) -> Sql<[u8; 32]> {

@@ -5,10 +5,10 @@
 //! asks, nothing is looked at, and a receipt stays the one column of its user.
 
 use crate::alerts::id_at;
-use crate::sql::{OptionalExtension, params, Sql};
 use crate::memory::Announcement;
 use crate::ranges::Ranges;
 use crate::settle::settle_user;
+use crate::sql::{OptionalExtension, Sql, params};
 use crate::state::level_code;
 use crate::txn::Txn;
 use crate::webhook_events::{note, wanted};

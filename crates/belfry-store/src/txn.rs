@@ -6,9 +6,9 @@ use crate::idempotency::{IdempotencyKey, Remembered};
 pub(crate) use crate::memory::Work;
 use crate::memory::{AllState, Core, Memory, Receipts};
 use crate::shared::DueTimes;
+use crate::sql::{Connection, OptionalExtension, Sql, params};
 use crate::users;
 use belfry_protocol::UserId;
-use crate::sql::{Connection, OptionalExtension, Sql, params};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -166,7 +166,17 @@ impl<'a> Txn<'a> {
             webhooks_touched: false,
             webhooks_due: None,
         };
-        Self { conn, memory, state, limits, effects, inserts: Inserts::default(), undo: None, owned: HashSet::new(), absent: HashSet::new() }
+        Self {
+            conn,
+            memory,
+            state,
+            limits,
+            effects,
+            inserts: Inserts::default(),
+            undo: None,
+            owned: HashSet::new(),
+            absent: HashSet::new(),
+        }
     }
 
     /// What memory has to learn after COMMIT.

@@ -1,8 +1,8 @@
 //! A user's row: numbering, receipts, profile, settings.
 
-use crate::sql::{Connection, OptionalExtension, params, Row, Sql, unreadable};
 use crate::memory::{AllState, Core, Mark, Profile, Receipts};
 use crate::ranges::Ranges;
+use crate::sql::{Connection, OptionalExtension, Row, Sql, params, unreadable};
 use crate::txn::Txn;
 use crate::{Settings, UnixMs, UserRow};
 use belfry_protocol::user::UserProfile;
@@ -15,8 +15,7 @@ pub(crate) fn random_u32() -> u32 {
     uuid::Uuid::new_v4().as_u128() as u32
 }
 
-const COLUMNS: &str =
-    "user_key, epoch_part, head, unread, items, gone_items, newest_alert, all_from, all_read_up_to, \
+const COLUMNS: &str = "user_key, epoch_part, head, unread, items, gone_items, newest_alert, all_from, all_read_up_to, \
      all_read_version, received, received_all, created_at, revoke_before, email, locale, time_zone, name, \
      do_not_disturb, settings_rev, all_late_from, preferences, email_suppressed";
 
@@ -24,12 +23,10 @@ const COLUMNS: &str =
 pub(crate) fn load_locked(conn: &Connection, users: &[&UserId]) -> Sql<Vec<(UserId, Core, Receipts)>> {
     let ids: Vec<String> = users.iter().map(|user| user.as_str().to_owned()).collect();
     let sql = format!("SELECT {COLUMNS}, id FROM users WHERE id = ANY(?1) ORDER BY id FOR UPDATE");
-    let mut found: Vec<(UserId, Core, Receipts)> = conn
-        .prepare_cached(&sql)?
-        .query_listed(ids, |row| {
-            let (core, receipts) = read(row)?;
-            Ok((id_at(row, 23)?, core, receipts))
-        })?;
+    let mut found: Vec<(UserId, Core, Receipts)> = conn.prepare_cached(&sql)?.query_listed(ids, |row| {
+        let (core, receipts) = read(row)?;
+        Ok((id_at(row, 23)?, core, receipts))
+    })?;
     for (_, core, _) in &mut found {
         core.marks = Arc::new(marks(conn, core.key)?);
     }
@@ -45,8 +42,7 @@ pub(crate) fn lock_keys(conn: &Connection, user_keys: &[i64], skip: bool) -> Sql
 
 /// Reads a user from disk. For one with a tail this is not the whole truth: memory is.
 pub(crate) fn load(conn: &Connection, user: &UserId) -> Sql<Option<(Core, Receipts)>> {
-    let mut select = conn.prepare_cached(
-        &format!("SELECT {COLUMNS} FROM users WHERE id = ?1"))?;
+    let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE id = ?1"))?;
     let found = select.query_row([user.as_str()], read).optional()?;
     let Some((mut core, receipts)) = found else {
         return Ok(None);
@@ -233,8 +229,8 @@ pub(crate) fn set_do_not_disturb(
     setting: DoNotDisturb,
     now: i64,
 ) -> Sql<Settings> {
-    let json = serde_json::to_string(&setting)
-        .map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
+    let json =
+        serde_json::to_string(&setting).map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
     let work = txn.user_or_new(user, now)?;
     let profile = Arc::make_mut(&mut work.core.profile);
     profile.do_not_disturb = setting;

@@ -1,9 +1,9 @@
 //! What a watch in memory needs: how far notifications got, and from where it has to look again after a restart.
 
 use crate::alerts::{self, CONTENT_COLUMNS};
-use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::memory::Peek;
 use crate::ranges::Ranges;
+use crate::sql::{Connection, OptionalExtension, Sql, params};
 use crate::state::{self, READ};
 use crate::txn::{Txn, meta, set_meta};
 use crate::users;

@@ -3,8 +3,8 @@
 
 use crate::alerts::id_at;
 use crate::delivery_rows::{Delivery, lease_end, new_token};
-use crate::sql::{Connection, OptionalExtension, params, Sql};
 use crate::legs::Leg;
+use crate::sql::{Connection, OptionalExtension, Sql, params};
 use crate::txn::Txn;
 use crate::webhooks::{Endpoint, bit, changed, endpoints};
 use crate::{
@@ -104,8 +104,8 @@ fn put(
     user_key: Option<i64>,
     now: i64,
 ) -> Sql<Vec<String>> {
-    let body = serde_json::to_string(event)
-        .map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
+    let body =
+        serde_json::to_string(event).map_err(|error| crate::sql::Error::Unreadable(error.to_string()))?;
     let mut ids = Vec::with_capacity(keys.len());
     for key in keys {
         make_room(txn, *key)?;
@@ -344,14 +344,14 @@ fn record(txn: &mut Txn<'_>, endpoint: i64, outcomes: &[WebhookOutcome], now: i6
     txn.effects.webhooks_touched = true;
     let since: Option<i64> = txn
         .conn
-        .prepare_cached("SELECT failing_since FROM webhooks WHERE webhook_key = ?1 AND enabled")?
+        .prepare_cached("SELECT failing_since FROM webhooks WHERE webhook_key = ?1 AND enabled = 1")?
         .query_row([endpoint], |row| row.get(0))
         .optional()?
         .flatten();
     let failing_since = if taken { None } else { since.or(failed.then_some(now)) };
     if failing_since != since {
         txn.conn
-            .prepare_cached("UPDATE webhooks SET failing_since = ?2 WHERE webhook_key = ?1 AND enabled")?
+            .prepare_cached("UPDATE webhooks SET failing_since = ?2 WHERE webhook_key = ?1 AND enabled = 1")?
             .execute(params![endpoint, failing_since])?;
     }
     let long = failing_since.is_some_and(|since| now.saturating_sub(since) >= FAILING_MAX_MS);
@@ -380,7 +380,7 @@ fn disable(txn: &mut Txn<'_>, endpoint: i64, reason: WebhookDisabled) -> Sql<Web
     let was_enabled = txn
         .conn
         .prepare_cached(
-            "UPDATE webhooks SET enabled = 0, disabled_reason = ?2 WHERE webhook_key = ?1 AND enabled",
+            "UPDATE webhooks SET enabled = 0, disabled_reason = ?2 WHERE webhook_key = ?1 AND enabled = 1",
         )?
         .execute(params![endpoint, code])?;
     changed(txn);

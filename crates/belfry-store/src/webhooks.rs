@@ -1,6 +1,6 @@
 //! Endpoints for status webhooks. What they are told stands in `webhook_events`.
 
-use crate::sql::{Connection, OptionalExtension, params, Row, Sql};
+use crate::sql::{Connection, OptionalExtension, Row, Sql, params};
 use crate::txn::Txn;
 use crate::{NewWebhook, Store, StoreError, UnixMs, WebhookRow};
 use belfry_protocol::WebhookId;
@@ -80,9 +80,7 @@ fn read(row: &Row<'_>) -> Sql<WebhookRow> {
     let id: String = row.get(0)?;
     let mask: u32 = row.get(2)?;
     Ok(WebhookRow {
-        id: WebhookId::new(id).map_err(|error| {
-            crate::sql::unreadable(0, error)
-        })?,
+        id: WebhookId::new(id).map_err(|error| crate::sql::unreadable(0, error))?,
         url: row.get(1)?,
         events: WebhookEvent::ALL.into_iter().filter(|event| mask & bit(*event) != 0).collect(),
         enabled: row.get(3)?,

@@ -2,10 +2,10 @@
 
 use crate::StoreError;
 use crate::checkpoint::Checkpointer;
-use crate::sql::{Connection, Sql};
 use crate::group_commit::Running;
 use crate::memory::lock;
 use crate::shared::Shared;
+use crate::sql::{Connection, Sql};
 use crate::txn::Txn;
 use belfry_protocol::UserId;
 use std::sync::atomic::Ordering;

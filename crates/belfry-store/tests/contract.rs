@@ -86,6 +86,8 @@ mod publishing;
 mod receipts;
 #[path = "contract/retention.rs"]
 mod retention;
+#[path = "contract/shared.rs"]
+mod shared;
 #[path = "contract/told_levels.rs"]
 mod told_levels;
 #[path = "contract/users.rs"]

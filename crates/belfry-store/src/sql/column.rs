@@ -64,7 +64,9 @@ impl ToPostgres for Value {
             (Self::Integer(number), &Type::INT8) => ToPostgres::to_sql(number, kind, out),
             (Self::Integer(number), &Type::INT4) => ToPostgres::to_sql(&i32::try_from(*number)?, kind, out),
             (Self::Integer(number), &Type::BOOL) => ToPostgres::to_sql(&(*number != 0), kind, out),
-            (Self::Text(text), &Type::TEXT | &Type::VARCHAR | &Type::NAME) => ToPostgres::to_sql(text, kind, out),
+            (Self::Text(text), &Type::TEXT | &Type::VARCHAR | &Type::NAME) => {
+                ToPostgres::to_sql(text, kind, out)
+            }
             (Self::Bytes(bytes), &Type::BYTEA) => ToPostgres::to_sql(bytes, kind, out),
             (Self::Texts(texts), &Type::TEXT_ARRAY) => ToPostgres::to_sql(texts, kind, out),
             (Self::Integers(integers), &Type::INT8_ARRAY) => ToPostgres::to_sql(integers, kind, out),

@@ -42,7 +42,10 @@ mod tests {
 
     #[test]
     fn parameters_are_numbered() {
-        assert_eq!(for_postgres("SELECT a FROM b WHERE c = ?1 AND d = ?12"), "SELECT a FROM b WHERE c = $1 AND d = $12");
+        assert_eq!(
+            for_postgres("SELECT a FROM b WHERE c = ?1 AND d = ?12"),
+            "SELECT a FROM b WHERE c = $1 AND d = $12"
+        );
         assert_eq!(for_postgres("VALUES (?, ?, ?)"), "VALUES ($1, $2, $3)");
     }
 

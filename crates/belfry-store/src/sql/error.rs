@@ -74,12 +74,8 @@ impl Error {
     pub(crate) fn is_conflict(&self) -> bool {
         let Self::Postgres(error) = self else { return false };
         error.code().is_some_and(|code| {
-            [
-                SqlState::T_R_SERIALIZATION_FAILURE,
-                SqlState::T_R_DEADLOCK_DETECTED,
-                SqlState::UNIQUE_VIOLATION,
-            ]
-            .contains(code)
+            [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION]
+                .contains(code)
         })
     }
 

@@ -17,7 +17,6 @@ use rusqlite::ToSql;
 use tokio_postgres::Statement as Prepared;
 
 /// A connection.
-#[expect(clippy::large_enum_variant, reason = "there are a handful of connections, and none is moved about")]
 pub(crate) enum Connection {
     /// To the file.
     Sqlite(rusqlite::Connection),
@@ -288,11 +287,6 @@ impl<T: ToSql> Params for Listed<T> {
     fn each(&self, take: &mut dyn FnMut(&dyn ToSql) -> Sql<()>) -> Sql<()> {
         self.0.iter().try_for_each(|value| take(value))
     }
-}
-
-/// `?1, ?2, …` for so many parameters.
-pub(crate) fn places(count: usize) -> String {
-    (1..=count).map(|number| format!("?{number}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Rows as they come.

@@ -46,7 +46,12 @@ impl Postgres {
             .build()
             .map_err(|error| Error::Unreachable(error.to_string()))?;
         let client = runtime.block_on(options.connect())?;
-        let this = Self { client: Arc::new(client), statements: RefCell::default(), sent: RefCell::default(), runtime };
+        let this = Self {
+            client: Arc::new(client),
+            statements: RefCell::default(),
+            sent: RefCell::default(),
+            runtime,
+        };
         this.wait(this.client.batch_execute(SESSION))?;
         Ok(this)
     }
@@ -134,11 +139,6 @@ impl Postgres {
     pub(crate) fn query(&self, prepared: &Statement, values: Vec<Value>) -> Sql<Vec<Row>> {
         use futures_util::TryStreamExt;
         self.wait(async { self.client.query_raw(prepared, values).await?.try_collect().await })
-    }
-
-    /// Several statements without parameters.
-    pub(crate) fn batch(&self, sql: &str) -> Sql<()> {
-        self.wait(self.client.batch_execute(sql))
     }
 
     /// Ends the transaction.

@@ -347,7 +347,9 @@ contract! {
             assert_eq!(it.count(table), 0, "{table}");
         }
     }
+}
 
+contract_of_files! {
     async fn a_crash_at_any_moment_keeps_what_was_answered(it: TestStore) {
         let id = it.open("ann").await;
         let crashed = it.as_after_a_crash().await;

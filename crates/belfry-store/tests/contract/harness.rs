@@ -14,6 +14,21 @@ pub(crate) enum Engine {
     Postgres,
 }
 
+impl Engine {
+    /// How much of a long walk is taken: a server is asked over a wire, so that a step costs several times as much.
+    pub(crate) fn share_of(self, steps: usize) -> usize {
+        match self {
+            Self::Sqlite => steps,
+            Self::Postgres => steps / 5,
+        }
+    }
+
+    /// Receipts that nothing waits for are remembered in memory, where there is one.
+    pub(crate) fn remembers(self) -> bool {
+        matches!(self, Self::Sqlite)
+    }
+}
+
 /// Names the server on which each test makes a database of its own.
 const SERVER: &str = "BELFRY_TEST_POSTGRES";
 
@@ -24,10 +39,15 @@ pub(crate) fn there_is_a_server() -> bool {
         there || std::env::var("BELFRY_TEST_ALL").is_err(),
         "`{SERVER}` names no server: run this with `cargo xtask services -- …`"
     );
+    tell_where_missing(there);
+    there
+}
+
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is to know")]
+fn tell_where_missing(there: bool) {
     if !there {
         eprintln!("left out: `{SERVER}` names no server");
     }
-    there
 }
 
 /// A database of its own, gone with the test.
@@ -51,6 +71,10 @@ impl Database {
     }
 
     /// Runs a statement beside the store, and reads the number it gives, if it gives one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the connection's own task, on a runtime of this call alone"
+    )]
     fn run(url: &str, sql: &str) -> Option<i64> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -146,6 +170,10 @@ fn options_at(directory: &TempDir, database: Option<&Database>) -> Options {
     }
 }
 
+pub(crate) fn file_options(directory: &TempDir) -> Options {
+    options_at(directory, None)
+}
+
 impl TestStore {
     pub(crate) async fn new(engine: Engine) -> Self {
         Self::with(engine, |_| ()).await
@@ -182,6 +210,12 @@ impl TestStore {
                 std::thread::spawn(move || Database::run(&url, &sql)).join().unwrap()
             }
         }
+    }
+
+    /// Changes a setting of the whole database, for connections that begin from now on.
+    pub(crate) fn set_of_database(&self, setting: &str) {
+        let database = self.database.as_ref().unwrap();
+        database.on_server(&format!("ALTER DATABASE {} SET {setting}", database.name));
     }
 
     pub(crate) fn count(&self, table: &str) -> i64 {

@@ -268,7 +268,8 @@ contract! {
             (it, connected.received.all.0)
         };
         let (it, known) = received(it).await;
-        assert_eq!(known, 1, "it is known all the same");
+        let kept = u64::from(it.engine.remembers());
+        assert_eq!(known, kept, "in memory, where there is one, it is known all the same");
         let (crashed, known) = received(it.as_after_a_crash().await).await;
         assert_eq!(known, 0);
         drop(crashed);
@@ -283,7 +284,7 @@ contract! {
         it.receive_all("user-0000", 2, 4, Level::Received);
         assert_eq!(it.store.gauges().pending_receipts, 0, "no ladder is left");
         let (_, known) = received(it.reopened().await).await;
-        assert_eq!(known, 4, "an orderly end keeps it");
+        assert_eq!(known, if kept == 1 { 4 } else { 2 }, "an orderly end keeps it");
     }
 
     async fn who_is_erased_takes_their_deliveries_along(it: TestStore) {

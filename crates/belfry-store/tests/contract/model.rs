@@ -453,6 +453,7 @@ impl Run {
 }
 
 async fn random_run(it: TestStore, seed: u64, steps: usize) {
+    let steps = it.engine.share_of(steps);
     let engine = it.engine;
     let mut run = Run {
         it,

@@ -154,19 +154,6 @@ contract! {
         assert_eq!(told(&it).await, said("received", "bob", &[late]));
     }
 
-    async fn a_receipt_outlives_a_crash_with_what_is_told_of_it(it: TestStore) {
-        put(&it, "crm", &LEVELS).await;
-        let one = it.tell("ann").await.id;
-        it.store.acknowledge(&user("ann"), range(Stream::User, 0, 1, Level::Received), NOW).unwrap();
-        let before = it.as_after_a_crash().await;
-        assert_eq!(told(&before).await, Vec::<String>::new(), "neither is on disk");
-        it.store.flush().await.unwrap();
-        let crashed = it.as_after_a_crash().await;
-        assert_eq!(told(&crashed).await, said("received", "ann", &[one]), "both are");
-        ack(&crashed, "ann", range(Stream::User, 0, 1, Level::Received)).await;
-        assert_eq!(told(&crashed).await, Vec::<String>::new());
-    }
-
     async fn many_holes_are_told_once_when_the_lowest_go_to_the_items(it: TestStore) {
         put(&it, "crm", &LEVELS[..1]).await;
         let mut ids = Vec::new();
@@ -198,5 +185,20 @@ contract! {
         it.tell("ann").await;
         ack(&it, "ann", range(Stream::User, 0, 3, Level::Received)).await;
         assert_eq!(rows(), (3, 2), "one accepted, one received");
+    }
+}
+
+contract_of_files! {
+    async fn a_receipt_outlives_a_crash_with_what_is_told_of_it(it: TestStore) {
+        put(&it, "crm", &LEVELS).await;
+        let one = it.tell("ann").await.id;
+        it.store.acknowledge(&user("ann"), range(Stream::User, 0, 1, Level::Received), NOW).unwrap();
+        let before = it.as_after_a_crash().await;
+        assert_eq!(told(&before).await, Vec::<String>::new(), "neither is on disk");
+        it.store.flush().await.unwrap();
+        let crashed = it.as_after_a_crash().await;
+        assert_eq!(told(&crashed).await, said("received", "ann", &[one]), "both are");
+        ack(&crashed, "ann", range(Stream::User, 0, 1, Level::Received)).await;
+        assert_eq!(told(&crashed).await, Vec::<String>::new());
     }
 }
