@@ -129,6 +129,11 @@ ${kinds.length ? '[kinds]\ndir = "kinds"\n' : ''}${options.config ?? ''}`,
     return this.#log;
   }
 
+  /** What the application signs its tokens with. */
+  get jwtSecret(): string {
+    return this.#secret;
+  }
+
   /** A token as the application would sign it. */
   token(user: string, expiresInSeconds = 3_600): string {
     const now = Math.floor(Date.now() / 1_000);

@@ -46,10 +46,9 @@ export class Dev implements AsyncDisposable {
 export async function launch(
   cwd: string,
   script: string,
-  at: { port: number; path: string; dev: string; env?: Record<string, string> },
+  at: { port: number; path: string; env: Readonly<Record<string, string>> },
 ): Promise<ChildProcess> {
-  const own = { NODE_ENV: 'production', PORT: String(at.port), BELFRY_DATA_DIR: at.dev };
-  const env = { PATH: process.env['PATH'], ...own, ...at.env };
+  const env = { PATH: process.env['PATH'], NODE_ENV: 'production', PORT: String(at.port), ...at.env };
   const child = spawn(process.execPath, [script], { cwd, env, stdio: 'ignore' });
   await answers(child, `http://127.0.0.1:${at.port}${at.path}`);
   return child;

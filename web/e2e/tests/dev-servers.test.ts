@@ -22,11 +22,10 @@ beforeAll(async () => {
 
 test('Vite in front of Express', async () => {
   const [shop, vite, dev] = await Promise.all([freePort(), freePort(), Dev.start(`${flyerDeals}/kinds`)]);
-  const env = { NODE_ENV: 'development', VITE_PORT: String(vite) };
+  const env = { NODE_ENV: 'development', VITE_PORT: String(vite), BELFRY_DATA_DIR: dev.folder };
   const child = await launch(flyerDeals, 'dist/server/dev.js', {
     port: shop,
     path: '/api/people',
-    dev: dev.folder,
     env,
   });
   const url = `http://127.0.0.1:${vite}`;

@@ -14,7 +14,11 @@ test.each(BOTH)(
   'a ring is a toast, a number and a row, one for everyone a banner; nothing is refused (%s)',
   async (name) => {
     const [port, dev] = await Promise.all([freePort(), Dev.start(`${examples}/flyer-deals-react/kinds`)]);
-    const page = await launch(`${examples}/vanilla`, 'server.js', { port, path: '/', dev: dev.folder });
+    const page = await launch(`${examples}/vanilla`, 'server.js', {
+      port,
+      path: '/',
+      env: { BELFRY_DATA_DIR: dev.folder },
+    });
     await using browser = await openBrowser(name);
     try {
       const tab = await browser.tab(`http://127.0.0.1:${port}/`);
