@@ -1,6 +1,6 @@
 //! Publishes per second with durable commit, beside a plain `INSERT … COMMIT` each, in one run.
 //!
-//! `cargo run --release -p belfry-store --example publish_rate [seconds per row]`
+//! `cargo run --release -p belfry-store --example publish_rate [seconds per row] [URL of an empty PostgreSQL database]`
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -45,7 +45,14 @@ fn now() -> UnixMs {
 
 fn options(directory: &std::path::Path) -> Options {
     Options {
-        engine: EngineOptions::Sqlite(directory.join("belfry.db")),
+        engine: match std::env::args().nth(2) {
+            None => EngineOptions::Sqlite(directory.join("belfry.db")),
+            Some(url) => EngineOptions::Postgres(PostgresOptions {
+                url,
+                ca_file: None,
+                connect_timeout: Duration::from_secs(5),
+            }),
+        },
         writer_queue_max: 8_192,
         readers: 2,
         inbox_items_max: 10_000,

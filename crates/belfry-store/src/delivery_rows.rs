@@ -163,7 +163,7 @@ fn own_by(txn: &mut Txn<'_>, owners: &str, keys: &[i64]) -> Sql<()> {
     if !txn.conn.is_shared() || keys.is_empty() {
         return Ok(());
     }
-    let users: Vec<i64> = txn.conn.prepare_cached(owners)?.query_listed(keys.to_vec(), |row| row.get(0))?;
+    let users: Vec<i64> = txn.conn.prepare_cached(owners)?.query_listed([keys.to_vec()], |row| row.get(0))?;
     txn.own(&users, Busy::Awaited).map(drop)
 }
 
@@ -171,7 +171,7 @@ fn own_by(txn: &mut Txn<'_>, owners: &str, keys: &[i64]) -> Sql<()> {
 pub(crate) fn active_among(conn: &Connection, user_keys: Vec<i64>) -> Sql<HashSet<i64>> {
     let sql = "SELECT DISTINCT user_key FROM deliveries \
          WHERE user_key = ANY(?1) AND (ended_at IS NULL OR open_legs > 0)";
-    Ok(conn.prepare_cached(sql)?.query_listed(user_keys, |row| row.get(0))?.into_iter().collect())
+    Ok(conn.prepare_cached(sql)?.query_listed([user_keys], |row| row.get(0))?.into_iter().collect())
 }
 
 /// The delivery of an alert for one user.

@@ -39,11 +39,14 @@ pub(crate) fn find(txn: &Txn<'_>, idempotency: &Idempotency) -> Sql<Option<Found
     let remembered = txn.effects.idempotency.get(&key).or_else(|| txn.state.recent_keys.get(&key));
     let alert_key = match remembered {
         Some(remembered) => Some(remembered.alert_key),
-        None => txn
-            .conn
-            .prepare_cached("SELECT alert_key FROM idempotency_keys WHERE api_key = ?1 AND key = ?2")?
-            .query_row(params![key.0, key.1], |row| row.get(0))
-            .optional()?,
+        None => match txn.looked_up.get(&key) {
+            Some(looked_up) => *looked_up,
+            None => txn
+                .conn
+                .prepare_cached("SELECT alert_key FROM idempotency_keys WHERE api_key = ?1 AND key = ?2")?
+                .query_row(params![key.0, key.1], |row| row.get(0))
+                .optional()?,
+        },
     };
     let Some(head) = alert_key.map(|key| alerts::head_of_key(txn.conn, key)).transpose()?.flatten() else {
         return Ok(None);
@@ -52,6 +55,24 @@ pub(crate) fn find(txn: &Txn<'_>, idempotency: &Idempotency) -> Sql<Option<Found
         return Ok(Some(Found::Mismatch));
     }
     Ok(Some(Found::Replay(answer(txn.conn, &head)?)))
+}
+
+/// Looks for all keys of a transaction's jobs with one question, where a question takes a way.
+pub(crate) fn look_up(txn: &mut Txn<'_>, keys: Vec<IdempotencyKey>) -> Sql<()> {
+    if keys.is_empty() || !txn.conn.is_shared() {
+        return Ok(());
+    }
+    let (api_keys, names): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();
+    let found: Vec<(IdempotencyKey, i64)> = txn
+        .conn
+        .prepare_cached(
+            "SELECT k.api_key, k.key, k.alert_key FROM unnest(CAST(?1 AS TEXT[]), CAST(?2 AS TEXT[])) AS asked (a, k) \
+             JOIN idempotency_keys k ON k.api_key = asked.a AND k.key = asked.k",
+        )?
+        .query_listed([api_keys, names], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+    txn.looked_up = keys.into_iter().map(|key| (key, None)).collect();
+    txn.looked_up.extend(found.into_iter().map(|(key, alert_key)| (key, Some(alert_key))));
+    Ok(())
 }
 
 /// The first call's answer, from what is stored.

@@ -12,6 +12,7 @@ use crate::receipts::Pending;
 use crate::shared::{Counters, Shared};
 use crate::sql::Connection;
 use crate::txn::{Limits, meta};
+use crate::writer::Weight;
 use crate::writer::Writer;
 use crate::*;
 use belfry_protocol::Seq;
@@ -143,14 +144,13 @@ impl Inner {
             }
             _ => None,
         };
+        let weight = Weight { bytes, users, key: key.clone() };
         let Some(key) = key else {
-            let answered =
-                self.writer.submit((bytes, users), move |txn| publishing::publish(txn, &alert, now.0))?;
+            let answered = self.writer.submit(weight, move |txn| publishing::publish(txn, &alert, now.0))?;
             return answered.await.map_err(|_| StoreError::Closed)??;
         };
         let flight = InFlight::begin(&self.in_flight, key);
-        let answered =
-            self.writer.submit((bytes, users), move |txn| publishing::publish(txn, &alert, now.0))?;
+        let answered = self.writer.submit(weight, move |txn| publishing::publish(txn, &alert, now.0))?;
         if !flight.twin {
             return answered.await.map_err(|_| StoreError::Closed)??;
         }

@@ -6,6 +6,7 @@ use crate::announcements;
 use crate::cancellation::end_what_is_satisfied;
 use crate::delivery_rows;
 use crate::group_commit::Running;
+use crate::idempotency::{self, IdempotencyKey};
 use crate::memory::lock;
 use crate::receipts::Taken;
 use crate::shared::monotonic;
@@ -57,7 +58,8 @@ impl Running {
         let mut tries = 0;
         loop {
             let mut taken = Taken::default();
-            let written = self.transaction(&[], |txn| shared.pending.flush(txn, &mut taken, Some(&named)));
+            let written = self
+                .transaction((&[], Vec::new()), |txn| shared.pending.flush(txn, &mut taken, Some(&named)));
             match written {
                 Ok(()) => {
                     shared.pending.done(&taken);
@@ -85,7 +87,8 @@ impl Running {
 
     fn run_together(&mut self, mut jobs: Vec<Waiting>) -> Result<(), StoreError> {
         let users: Vec<UserId> = jobs.iter().filter_map(|job| job.users()).flatten().cloned().collect();
-        let done = self.transaction(&users, |txn| jobs.iter_mut().try_for_each(|job| job.run(txn)));
+        let keys: Vec<IdempotencyKey> = jobs.iter().filter_map(|job| job.key()).cloned().collect();
+        let done = self.transaction((&users, keys), |txn| jobs.iter_mut().try_for_each(|job| job.run(txn)));
         match done {
             Ok(()) => {
                 jobs.into_iter().for_each(|job| job.answer(None));
@@ -109,7 +112,7 @@ impl Running {
             let mut tries = 0;
             let done = loop {
                 tries += 1;
-                match self.transaction(&users, |txn| job.run(txn)) {
+                match self.transaction((&users, Vec::new()), |txn| job.run(txn)) {
                     Err(error) if error.is_conflict() && tries < TRIES_MAX => {}
                     done => break done,
                 }
@@ -137,10 +140,14 @@ impl Running {
         Err(error.for_caller())
     }
 
-    /// One transaction. It begins with these users locked, and with the alerts for everyone as they are now.
-    fn transaction(&mut self, users: &[UserId], body: impl FnOnce(&mut Txn<'_>) -> Sql<()>) -> Sql<()> {
+    /// One transaction. It begins with these users locked, these keys looked for, and with the alerts for everyone as they are now.
+    fn transaction(
+        &mut self,
+        ahead: (&[UserId], Vec<IdempotencyKey>),
+        body: impl FnOnce(&mut Txn<'_>) -> Sql<()>,
+    ) -> Sql<()> {
         let result =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.attempt_shared(users, body)))
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.attempt_shared(ahead, body)))
                 .unwrap_or_else(|_| Err(Error::Unreadable("a write panicked".to_owned())));
         match &result {
             Ok(()) => self.shared.counters.unhealthy.store(false, Ordering::Relaxed),
@@ -158,7 +165,11 @@ impl Running {
         result
     }
 
-    fn attempt_shared(&mut self, users: &[UserId], body: impl FnOnce(&mut Txn<'_>) -> Sql<()>) -> Sql<()> {
+    fn attempt_shared(
+        &mut self,
+        ahead: (&[UserId], Vec<IdempotencyKey>),
+        body: impl FnOnce(&mut Txn<'_>) -> Sql<()>,
+    ) -> Sql<()> {
         if self.conn.is_none() {
             self.connect_shared()?;
         }
@@ -166,7 +177,8 @@ impl Running {
         conn.begin()?;
         let mut txn = Txn::new(conn, &self.shared.memory, &mut self.state, self.limits);
         txn.refresh_all()?;
-        txn.lock_users(users)?;
+        txn.lock_users(ahead.0)?;
+        idempotency::look_up(&mut txn, ahead.1)?;
         body(&mut txn)?;
         end_what_is_satisfied(&mut txn)?;
         if txn.effects.deliveries.touched {

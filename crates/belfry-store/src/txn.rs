@@ -130,6 +130,8 @@ pub(crate) struct Txn<'a> {
     owned: HashSet<i64>,
     /// Users of whom it is known that there are none.
     absent: HashSet<UserId>,
+    /// Idempotency keys that were looked for, and what was found.
+    pub(crate) looked_up: HashMap<IdempotencyKey, Option<i64>>,
 }
 
 /// Limits that operations ask for.
@@ -176,6 +178,7 @@ impl<'a> Txn<'a> {
             undo: None,
             owned: HashSet::new(),
             absent: HashSet::new(),
+            looked_up: HashMap::new(),
         }
     }
 

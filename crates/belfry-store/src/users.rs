@@ -23,7 +23,7 @@ const COLUMNS: &str = "user_key, epoch_part, head, unread, items, gone_items, ne
 pub(crate) fn load_locked(conn: &Connection, users: &[&UserId]) -> Sql<Vec<(UserId, Core, Receipts)>> {
     let ids: Vec<String> = users.iter().map(|user| user.as_str().to_owned()).collect();
     let sql = format!("SELECT {COLUMNS}, id FROM users WHERE id = ANY(?1) ORDER BY id FOR UPDATE");
-    let mut found: Vec<(UserId, Core, Receipts)> = conn.prepare_cached(&sql)?.query_listed(ids, |row| {
+    let mut found: Vec<(UserId, Core, Receipts)> = conn.prepare_cached(&sql)?.query_listed([ids], |row| {
         let (core, receipts) = read(row)?;
         Ok((id_at(row, 23)?, core, receipts))
     })?;
@@ -37,7 +37,7 @@ pub(crate) fn load_locked(conn: &Connection, users: &[&UserId]) -> Sql<Vec<(User
 pub(crate) fn lock_keys(conn: &Connection, user_keys: &[i64], skip: bool) -> Sql<Vec<i64>> {
     let skip = if skip { " SKIP LOCKED" } else { "" };
     let sql = format!("SELECT user_key FROM users WHERE user_key = ANY(?1) ORDER BY id FOR UPDATE{skip}");
-    conn.prepare_cached(&sql)?.query_listed(user_keys.to_vec(), |row| row.get(0))
+    conn.prepare_cached(&sql)?.query_listed([user_keys.to_vec()], |row| row.get(0))
 }
 
 /// Reads a user from disk. For one with a tail this is not the whole truth: memory is.

@@ -3,6 +3,7 @@
 use crate::StoreError;
 use crate::checkpoint::Checkpointer;
 use crate::group_commit::Running;
+use crate::idempotency::IdempotencyKey;
 use crate::memory::lock;
 use crate::shared::Shared;
 use crate::sql::{Connection, Sql};
@@ -21,6 +22,8 @@ pub(crate) trait Job: Send {
     fn bytes(&self) -> usize;
     /// Whom it touches and nobody else; `None`: that shows when it runs.
     fn users(&self) -> Option<&[UserId]>;
+    /// The idempotency key that it looks for.
+    fn key(&self) -> Option<&IdempotencyKey>;
     /// Receipts of users with active deliveries, and of these users, are to be written before it runs, however short
     /// they have waited.
     fn after_receipts_of(&self) -> Option<&[UserId]>;
@@ -30,10 +33,27 @@ pub(crate) trait Job: Send {
     fn answer(self: Box<Self>, failure: Option<&StoreError>);
 }
 
+/// What is known of a job before it runs.
+pub(crate) struct Weight {
+    /// How much of a group it takes.
+    pub(crate) bytes: usize,
+    /// See [`Job::users`].
+    pub(crate) users: Option<Vec<UserId>>,
+    /// See [`Job::key`].
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self { bytes: 256, users: None, key: None }
+    }
+}
+
 /// A closure with somebody who waits for its answer.
 pub(crate) struct Call<T, F> {
     bytes: usize,
     users: Option<Vec<UserId>>,
+    key: Option<IdempotencyKey>,
     after_receipts_of: Option<Vec<UserId>>,
     body: F,
     outcome: Option<Result<T, StoreError>>,
@@ -44,7 +64,10 @@ impl<T, F> Call<T, F> {
     /// The call, and where its answer comes.
     pub(crate) fn new(bytes: usize, body: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
         let (answer, answered) = oneshot::channel();
-        (Self { bytes, users: None, after_receipts_of: None, body, outcome: None, answer }, answered)
+        (
+            Self { bytes, users: None, key: None, after_receipts_of: None, body, outcome: None, answer },
+            answered,
+        )
     }
 }
 
@@ -55,6 +78,10 @@ impl<T: Send, F: Fn(&mut Txn<'_>) -> Sql<T> + Send> Job for Call<T, F> {
 
     fn users(&self) -> Option<&[UserId]> {
         self.users.as_deref()
+    }
+
+    fn key(&self) -> Option<&IdempotencyKey> {
+        self.key.as_ref()
     }
 
     fn after_receipts_of(&self) -> Option<&[UserId]> {
@@ -142,11 +169,12 @@ impl Writer {
     /// Queues `body`; the receiver gets its answer when it is on disk.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
-        (bytes, users): (usize, Option<Vec<UserId>>),
+        Weight { bytes, users, key }: Weight,
         body: impl Fn(&mut Txn<'_>) -> Sql<T> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
         let (mut call, answered) = Call::new(bytes, body);
         call.users = users;
+        call.key = key;
         self.send(Message::Job(Box::new(call)))?;
         Ok(answered)
     }
@@ -156,7 +184,7 @@ impl Writer {
         &self,
         body: impl Fn(&mut Txn<'_>) -> Sql<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let answered = self.submit((256, None), move |txn| txn.savepoint(&body))?;
+        let answered = self.submit(Weight::default(), move |txn| txn.savepoint(&body))?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -167,7 +195,8 @@ impl Writer {
         users: Vec<UserId>,
         body: impl Fn(&mut Txn<'_>) -> Sql<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let answered = self.submit((256, Some(users)), move |txn| txn.savepoint(&body))?;
+        let answered =
+            self.submit(Weight { users: Some(users), ..Weight::default() }, move |txn| txn.savepoint(&body))?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 

@@ -209,16 +209,18 @@ impl Statement<'_> {
         }
     }
 
-    /// The rows of a question about a list, which only a server takes as one parameter.
-    pub(crate) fn query_listed<L: Into<column::Value>, T>(
+    /// The rows of a question about lists, each of which only a server takes as one parameter.
+    pub(crate) fn query_listed<L: Into<column::Value>, const N: usize, T>(
         &mut self,
-        list: L,
+        lists: [L; N],
         read: impl FnMut(&Row<'_>) -> Sql<T>,
     ) -> Sql<Vec<T>> {
         let Self::Postgres { conn, prepared, .. } = self else {
             return Err(Error::Unreadable("a file takes no list as a parameter".to_owned()));
         };
-        let rows = Rows::Postgres(PostgresRows::new(conn.query(prepared, vec![list.into()])?));
+        let rows = Rows::Postgres(PostgresRows::new(
+            conn.query(prepared, lists.into_iter().map(Into::into).collect())?,
+        ));
         MappedRows { rows, read }.collect()
     }
 
