@@ -33,6 +33,11 @@ pub(crate) fn begin_shared(conn: &Connection, now: i64) -> Sql<(i64, i64)> {
     conn.begin()?;
     // Two nodes may begin at once.
     conn.query_row("SELECT 1 FROM pg_advisory_xact_lock(4848101)", [], |_| Ok(()))?;
+    if meta(conn, crate::import::UNFINISHED)?.is_some() {
+        let half =
+            "it holds half of an import; run `belfry migrate --from` again, it goes on where it stopped";
+        return Err(crate::sql::Error::Unreachable(half.to_owned()));
+    }
     if meta(conn, "store_epoch")?.is_none() {
         set_meta(conn, "store_epoch", i64::from(users::random_u32()))?;
     }

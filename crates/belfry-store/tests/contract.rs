@@ -66,6 +66,8 @@ mod fanouts;
 mod faults;
 #[path = "contract/idempotency.rs"]
 mod idempotency;
+#[path = "contract/imports.rs"]
+mod imports;
 #[path = "contract/inboxes.rs"]
 mod inboxes;
 #[path = "contract/interleavings.rs"]

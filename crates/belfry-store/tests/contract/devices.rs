@@ -21,7 +21,7 @@ fn device(id: &str, address: &str) -> NewDevice {
 }
 
 impl TestStore {
-    async fn put(&self, name: &str, id: &str, address: &str, now: UnixMs) -> Registered {
+    pub(crate) async fn put(&self, name: &str, id: &str, address: &str, now: UnixMs) -> Registered {
         self.store.put_device(&user(name), device(id, address), now).await.unwrap()
     }
 
