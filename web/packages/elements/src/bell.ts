@@ -18,7 +18,7 @@ const styles = `
 [part=button]{position:relative;display:grid;place-items:center;inline-size:36px;block-size:36px;border-radius:9px;anchor-name:--belfry-bell}
 [part=button]:hover,[aria-expanded=true]{background:color-mix(in srgb,currentColor 10%,transparent)}
 [part=button] .icon{inline-size:20px;block-size:20px;stroke-width:1.3}
-[part=badge]{position:absolute;inset-block-start:0;inset-inline-start:calc(50% + 1px);min-inline-size:17px;padding:0 4px;border-radius:99px;background:var(--belfry-badge,var(--_critical));color:light-dark(#fff,#14151a);font-size:11px;font-weight:600;line-height:17px;text-align:center;font-variant-numeric:tabular-nums;outline:1px solid #0000}
+[part=badge]{position:absolute;inset-block-start:0;inset-inline-start:calc(50% + 1px);min-inline-size:17px;padding:0 4px;border-radius:99px;background:var(--belfry-badge,var(--_critical));color:light-dark(#fff,#14151a);font-size:11px;font-weight:600;line-height:17px;text-align:center;outline:1px solid #0000}
 .bump{animation:bump .35s ease-out}
 @keyframes bump{40%{scale:1.25}}
 [part=crescent]{position:absolute;inset-block-end:3px;inset-inline-end:3px;padding:1px;border-radius:50%;background:var(--_surface);color:var(--_text)}
@@ -40,7 +40,8 @@ export class BelfryBell extends BelfryView {
       popovertarget: 'panel',
       click: (event: Event) => {
         event.preventDefault();
-        this.#use((panel) => panel.toggle());
+        // Who clicks again while it is loading wants it all the more.
+        this.#use(this.#button.matches('[aria-expanded=false]'));
       },
       // Somebody is about to open it, perhaps for the first time.
       pointerenter: () => this.#use(),
@@ -60,7 +61,7 @@ export class BelfryBell extends BelfryView {
 
   /** Opens the inbox. */
   reveal(): void {
-    if (this.#button.isConnected) this.#use((panel) => panel.toggle(true));
+    if (this.#button.isConnected) this.#use(true);
   }
 
   /** Closes the inbox; the focus goes back to the bell. */
@@ -69,10 +70,10 @@ export class BelfryBell extends BelfryView {
   }
 
   /** Nothing opens without a connection, and the next try loads it. */
-  #use(run?: (panel: Panel) => void): void {
+  #use(opens?: boolean): void {
     withLater(({ createPanel }) => {
       this.#panel ??= createPanel(this, this.root, this.#button, () => this.say('notifications'));
-      run?.(this.#panel);
+      if (opens !== undefined) this.#panel.toggle(opens);
     }).catch(() => {});
   }
 

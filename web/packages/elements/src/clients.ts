@@ -13,6 +13,6 @@ export function setClient(client: Client | null, name = ''): void {
 }
 
 /** The client of this name, if there is one by now. */
-export function findClient(name: string | null = ''): Client | null {
+export function findClient(name?: string | null): Client | null {
   return clients.get(name ?? '') ?? null;
 }

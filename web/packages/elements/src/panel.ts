@@ -15,8 +15,7 @@ const styles = `
 /** The panel of a bell. */
 export interface Panel {
   readonly node: HTMLElement;
-  /** The other way, or as said. */
-  toggle(opens?: boolean): void;
+  toggle(opens: boolean): void;
 }
 
 /** Makes it, closed, in the bell's root. It closes by itself: at a click elsewhere, at Escape, at the gesture for back. */
@@ -47,7 +46,7 @@ export function createPanel(bell: BelfryBell, root: ShadowRoot, button: HTMLElem
       toggle(false);
     },
   });
-  const toggle = (opens = !open): void => {
+  const toggle = (opens: boolean): void => {
     set(node, { 'aria-label': name() });
     // A DOM for tests that knows no popovers has a panel as well.
     if (opens) node.showPopover?.();

@@ -25,10 +25,11 @@ const NIGHT: Window = { days: [...DAYS], from: '22:00', to: '07:00' };
 
 const styles = `
 :host{display:block;--_on-accent:var(--belfry-on-accent,light-dark(#fff,#14151a));color:var(--_text)}
-[part=table]{inline-size:100%;border-collapse:collapse}
+[part=table]{inline-size:100%;table-layout:fixed;border-collapse:collapse}
 th,td{padding:8px 4px;border-block-end:1px solid var(--_line);font-weight:400;text-align:start}
 thead th{font-size:.86em;color:var(--_soft)}
-td,thead th:not(:first-child){inline-size:72px;text-align:center}
+tr>:first-child{padding-inline-start:0}
+tr>:not(:first-child){inline-size:76px;text-align:center}
 input[type=checkbox]{inline-size:18px;block-size:18px;accent-color:var(--_accent)}
 [part=heading]{margin-block:20px 8px;font-size:1em;font-weight:600}
 [part=window]{display:flex;flex-wrap:wrap;align-items:center;gap:8px;padding-block:8px;border:0;border-block-end:1px solid var(--_line)}

@@ -110,7 +110,7 @@ export function createToaster(
     remove(toast) {
       toast.node.remove();
       toaster.toasts = toaster.toasts.filter((other) => other !== toast);
-      if (toaster.toasts.length === 0) region.raise();
+      if (!toaster.toasts.length) region.raise();
     },
     dismiss(toast, reason) {
       toaster.remove(toast);
