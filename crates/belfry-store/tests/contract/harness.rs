@@ -76,12 +76,19 @@ impl Database {
         reason = "the connection's own task, on a runtime of this call alone"
     )]
     fn run(url: &str, sql: &str) -> Option<i64> {
+        Self::ask(url, sql).first().and_then(|row| row.get(0))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the connection's own task, on a runtime of this call alone"
+    )]
+    fn ask(url: &str, sql: &str) -> Vec<tokio_postgres::Row> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
             tokio::spawn(connection);
-            let rows = client.query(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-            rows.first().map(|row| row.get(0))
+            client.query(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
         })
     }
 
@@ -210,6 +217,12 @@ impl TestStore {
                 std::thread::spawn(move || Database::run(&url, &sql)).join().unwrap()
             }
         }
+    }
+
+    /// What the server says to a question about a text.
+    pub(crate) fn text_beside(&self, sql: &str) -> String {
+        let (url, sql) = (self.database.as_ref().unwrap().url(), sql.to_owned());
+        std::thread::spawn(move || Database::ask(&url, &sql)[0].get(0)).join().unwrap()
     }
 
     /// Changes a setting of the whole database, for connections that begin from now on.

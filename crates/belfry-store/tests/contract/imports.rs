@@ -32,7 +32,11 @@ async fn furnished() -> TestStore {
     let alert = NewAlert { idempotency: Some(key), ..it.alert(Audience::User(user("ann")), content()) };
     it.store.publish(alert, NOW).await.unwrap();
     it.store
-        .set_do_not_disturb(&user("ann"), DoNotDisturb { time_zone: Some("Europe/Berlin".to_owned()), ..Default::default() }, NOW)
+        .set_do_not_disturb(
+            &user("ann"),
+            DoNotDisturb { time_zone: Some("Europe/Berlin".to_owned()), ..Default::default() },
+            NOW,
+        )
         .await
         .unwrap();
     it.put("ann", "phone", "token-1", NOW).await;

@@ -221,3 +221,52 @@ async fn nobody_listens_where_the_url_points() {
     );
     assert!(!error.contains("very-secret"), "{error}");
 }
+
+/// Lets the server speak TLS with a certificate of its own; the second one is a stranger's.
+fn certify(it: &TestStore) -> [std::path::PathBuf; 2] {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let stranger = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    // The server writes its own files, so that they are its alone.
+    let write = |pem: &str, name: &str| {
+        let pem = pem.trim();
+        it.beside(&format!(
+            "COPY (SELECT unnest(string_to_array('{pem}', E'\\n'))) TO PROGRAM 'rm -f {name}; umask 077; cat > {name}'"
+        ));
+    };
+    let folder = it.text_beside("SELECT current_setting('data_directory')");
+    write(&made.cert.pem(), &format!("{folder}/server.crt"));
+    write(&made.signing_key.serialize_pem(), &format!("{folder}/server.key"));
+    it.beside("ALTER SYSTEM SET ssl = on");
+    it.beside("SELECT CAST(pg_reload_conf() AS INTEGER) + CAST(0 AS BIGINT)");
+    [made.cert.pem(), stranger.cert.pem()].map(|pem| {
+        let file = it.directory.path().join(format!("{:x}.pem", fastrand::u64(..)));
+        std::fs::write(&file, pem).unwrap();
+        file
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_way_to_the_server_can_be_encrypted_and_whoever_answers_is_checked() {
+    if !there_is_a_server() {
+        return;
+    }
+    let it = TestStore::new(Engine::Postgres).await;
+    let [authority, stranger] = certify(&it);
+    let EngineOptions::Postgres(server) = it.options.engine.clone() else { unreachable!() };
+    let over_tls = |ca_file| {
+        let server =
+            PostgresOptions { url: format!("{}?sslmode=require", server.url), ca_file, ..server.clone() };
+        Store::open(Options { engine: EngineOptions::Postgres(server), ..it.options.clone() }, NOW)
+    };
+    // It reads its settings a moment after it was told to.
+    eventually(|| async { over_tls(Some(authority.clone())).await.is_ok() }).await;
+    let store = over_tls(Some(authority)).await.unwrap();
+    let encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+         WHERE ssl AND datname = current_database()";
+    assert!(it.beside(encrypted).unwrap() >= 1);
+    store.check_writable().await.unwrap();
+    for ca_file in [Some(stranger), None] {
+        let error = over_tls(ca_file).await.map(drop).unwrap_err().to_string();
+        assert!(error.contains("certificate"), "{error}");
+    }
+}
