@@ -64,6 +64,8 @@ mod devices;
 mod fanouts;
 #[path = "contract/faults.rs"]
 mod faults;
+#[path = "contract/heads.rs"]
+mod heads;
 #[path = "contract/idempotency.rs"]
 mod idempotency;
 #[path = "contract/imports.rs"]
@@ -78,10 +80,14 @@ mod ladders_for_everyone;
 mod legs;
 #[path = "contract/model.rs"]
 mod model;
+#[path = "contract/nodes.rs"]
+mod nodes;
 #[path = "contract/operation.rs"]
 mod operation;
 #[path = "contract/preferences.rs"]
 mod preferences;
+#[path = "contract/presence.rs"]
+mod presence;
 #[path = "contract/publishing.rs"]
 mod publishing;
 #[path = "contract/receipts.rs"]
