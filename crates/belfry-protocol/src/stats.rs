@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub struct Stats {
     /// Open connections on all nodes.
     pub connections: u32,
-    /// Users with at least one open connection.
+    /// Users with at least one open connection; who is connected to several nodes counts at each.
     pub users: u32,
     /// One entry per node.
     pub nodes: Vec<NodeStats>,
@@ -43,6 +43,25 @@ pub struct NodeStats {
     pub users: u32,
     /// Whether it is draining.
     pub draining: bool,
+    /// Whether it hears the other nodes; absent where there is no bus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub bus: Option<BusState>,
+    /// How old these figures are: 0 for the node that answers, up to a third of `cluster.lease` for the others.
+    #[serde(default)]
+    #[cfg_attr(test, ts(type = "number"))]
+    pub seconds_ago: u64,
+}
+
+/// Whether a node hears the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum BusState {
+    /// It does.
+    Connected,
+    /// What others commit comes late.
+    Lost,
 }
 
 /// One kind.

@@ -3,6 +3,7 @@
 use crate::auth::{ApiKeys, CookieNames, ForwardedHeader, Gate, Loopback, Origins, TrustedProxies, Verifier};
 use crate::changes;
 use crate::clock;
+use crate::cluster::{self, Cluster};
 use crate::config::{Config, Mode};
 use crate::escalate;
 use crate::http;
@@ -83,11 +84,18 @@ impl App {
             requests: Limiter::new(requests),
             signed: Limiter::new(requests),
         };
-        let watch = Watch::new(config.fallback.watched_max as usize, store.watched_to());
+        let cluster = Cluster::of(&config).map(Arc::new);
+        let watched_max = config.fallback.watched_max as usize;
+        let watch = match cluster {
+            Some(_) => Watch::fresh(watched_max),
+            None => Watch::new(watched_max, store.watched_to()),
+        };
+        let changes = cluster.as_ref().map(|cluster| Arc::clone(&cluster.changes));
         let signer = Signer::of(&store, started.unix_ms()).await?;
         let services = Arc::new(Services {
             store,
-            hub: Arc::new(Hub::new(limits.connections_per_user as usize)),
+            hub: Arc::new(Hub::new(limits.connections_per_user as usize, changes)),
+            cluster,
             kinds,
             gate,
             api_keys: ApiKeys::new(&config.api_keys)?,
@@ -112,6 +120,7 @@ impl App {
         if services.caught.is_some() {
             crate::page::settle_in(&services).await?;
         }
+        enter_cluster(&services).await?;
         start_tasks(&services, verifier);
         Ok(Self { services })
     }
@@ -162,6 +171,11 @@ impl App {
     pub(crate) async fn close_by(&self, by: Instant) -> anyhow::Result<()> {
         if !self.services.tasks.stop(by).await {
             tracing::warn!("some tasks did not end in time; they are cut");
+        }
+        if let Some(cluster) = &self.services.cluster
+            && let Err(error) = cluster::membership::leave(&self.services, cluster).await
+        {
+            tracing::warn!(error = %error, "this node could not take its leave: its lease has to end first");
         }
         self.services
             .store
@@ -255,11 +269,32 @@ fn session_rules(config: &Config) -> SessionRules {
             burst: f64::from(config.limits.inbound_frames_burst),
         },
         changes_per_frame: CHANGES_PER_FRAME,
+        // A shared store is read for many at once.
+        reads_at_heartbeat: !config.shares_its_store(),
         server: ServerInfo {
             node: config.server.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
     }
+}
+
+/// Hears the other nodes from here on, and is known to them: before the first connection comes in.
+async fn enter_cluster(services: &Arc<Services>) -> anyhow::Result<()> {
+    let Some(cluster) = &services.cluster else { return Ok(()) };
+    if let Some(options) = services.config.bus_options() {
+        let incoming = cluster::incoming::connect(options.clone(), cluster).await?;
+        let (services, cluster) = (Arc::clone(services), Arc::clone(cluster));
+        services
+            .tasks
+            .clone()
+            .spawn(TaskKind::Cluster, cluster::incoming::run(services, cluster, incoming, options));
+    }
+    cluster::membership::join(services, cluster).await?;
+    let tasks = &services.tasks;
+    tasks.spawn(TaskKind::Cluster, cluster::membership::run(Arc::clone(services), Arc::clone(cluster)));
+    tasks.spawn(TaskKind::Cluster, cluster::presence::run(Arc::clone(services), Arc::clone(cluster)));
+    tasks.spawn(TaskKind::Cluster, cluster::heads::run(Arc::clone(services), Arc::clone(cluster)));
+    Ok(())
 }
 
 fn start_tasks(services: &Arc<Services>, verifier: Arc<Verifier>) {

@@ -32,10 +32,13 @@ impl Services {
         let ladder = ladder_of(content, &kinds);
         let linger = self.linger(content, &kinds);
         let published = elapsed(content.created_at, now);
-        let alert = Arc::new(WatchedAlert { id, ladder, published });
+        let alert = Arc::new(WatchedAlert { id, ladder, published, linger });
         for (user, seq) in to {
             let presence = self.hub.presence(user);
             let Some(begun) = begin(&alert.ladder, presence, linger, now.instant) else { continue };
+            // Asking the other nodes takes time that the publisher would wait for: the watch asks for many at once.
+            let elsewhere = self.cluster.is_some() && begun.next_step > 0 && !presence.is_open();
+            let begun = if elsewhere { begun.not_before_asking() } else { begun };
             let watched = Watched {
                 alert: Arc::clone(&alert),
                 user: user.clone(),
@@ -44,6 +47,7 @@ impl Services {
                 next_step: begun.next_step,
                 live_failed: begun.live_failed,
                 due: now.instant + begun.due_after,
+                elsewhere,
             };
             self.watch.add(watched, now.instant + begun.look_after);
         }
@@ -65,8 +69,14 @@ impl Services {
         Linger {
             after_close: own.unwrap_or(live.linger),
             after_start: live.linger_after_start,
-            started: self.started.instant,
+            settled: self.settled_at(),
         }
+    }
+
+    /// Since when it can be known who is there: since the start, or since hints came in again.
+    fn settled_at(&self) -> Instant {
+        let back_at = self.cluster.as_ref().and_then(|cluster| cluster.back_at());
+        back_at.map_or(self.started.instant, |back_at| back_at.max(self.started.instant))
     }
 }
 
@@ -94,10 +104,10 @@ pub fn read_ladder(json: &str) -> Option<Ladder> {
 pub struct Linger {
     /// After a session ended.
     pub after_close: Duration,
-    /// After the node started: everybody is on the way back.
+    /// After the node started, and after a node took somebody's last session away: everybody is on the way back.
     pub after_start: Duration,
-    /// When the node started.
-    pub started: Instant,
+    /// When this node started, or its bus came back.
+    pub settled: Instant,
 }
 
 /// How a ladder begins for one person, seen at the moment of publishing.
@@ -113,6 +123,40 @@ pub struct Beginning {
     pub live_failed: bool,
     /// How long after publishing that step is due.
     pub due_after: Duration,
+}
+
+impl Beginning {
+    /// How it begins where the other nodes are still to be asked: as if the person were away.
+    fn not_before_asking(self) -> Self {
+        Self { look_after: ABSENT_AFTER, due_after: ABSENT_AFTER, ..self }
+    }
+}
+
+/// How the ladder of somebody goes on who was not at this node, now that it is known whether they are at another.
+/// `Later`: it is looked at then. Times count from when it was armed. Pure.
+pub fn begin_elsewhere(watched: &Watched, presence: Presence, now: Instant) -> Elsewhere {
+    let armed = watched.due.checked_sub(ABSENT_AFTER).unwrap_or(watched.due);
+    let Some(begun) = begin(&watched.alert.ladder, presence, watched.alert.linger, armed) else {
+        return Elsewhere::Nothing;
+    };
+    let (live_failed, stop_at) = (begun.live_failed, begun.stop_at);
+    let due = armed + begun.due_after;
+    let decided = Watched { live_failed, stop_at, due, elsewhere: false, ..watched.clone() };
+    match armed + begun.look_after {
+        look_at if look_at > now => Elsewhere::Later(decided, look_at),
+        _ => Elsewhere::Now(decided),
+    }
+}
+
+/// See [`begin_elsewhere`].
+#[derive(Debug, Clone)]
+pub enum Elsewhere {
+    /// The ladder ends with the live step.
+    Nothing,
+    /// The live step is still running there.
+    Later(Watched, Instant),
+    /// It is over.
+    Now(Watched),
 }
 
 /// How a ladder begins. `None`: there is nothing to watch, because it ends with the live step.
@@ -135,7 +179,7 @@ pub fn begin(ladder: &Ladder, presence: Presence, linger: Linger, now: Instant) 
         // No page is looked at, so waiting for one to be displayed is waiting for nothing.
         Presence::Open { visible: false, .. } if stop_at >= Level::Displayed => (ABSENT_AFTER, false),
         Presence::Open { .. } => (first.wait, false),
-        Presence::Left(_) | Presence::Away => match back_by(presence, linger, now) {
+        Presence::Left(_) | Presence::Lost(_) | Presence::Away => match back_by(presence, linger, now) {
             Some(wait) => (first.wait.max(wait), true),
             None => (ABSENT_AFTER, true),
         },
@@ -171,9 +215,10 @@ pub fn begin_for_everyone(ladder: &Ladder, published: UnixMs) -> Option<LadderOf
 pub fn back_by(presence: Presence, linger: Linger, now: Instant) -> Option<Duration> {
     let left = match presence {
         Presence::Left(at) => (at + linger.after_close).checked_duration_since(now),
-        _ => None,
+        Presence::Lost(at) => (at + linger.after_start).checked_duration_since(now),
+        Presence::Open { .. } | Presence::Away => None,
     };
-    let starting = (linger.started + linger.after_start).checked_duration_since(now);
+    let starting = (linger.settled + linger.after_start).checked_duration_since(now);
     left.max(starting).filter(|wait| !wait.is_zero())
 }
 

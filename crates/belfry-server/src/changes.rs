@@ -19,6 +19,8 @@ const SWEEP_ITEMS: u32 = 1_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks at what retention removes.
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
+/// Between two looks for fan-outs that another node began.
+const FANOUT_EVERY: Duration = Duration::from_secs(5);
 /// After a failure of the store, before the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -43,7 +45,7 @@ impl Services {
             let unread = changed.unread.user;
             // Ids may name announcements too: the sessions read that part of the count again.
             let signal = Signal::Changed { change, seq: changed.seq, unread, touches_all: true };
-            self.hub.signal(user, &signal);
+            self.tell(user, &signal);
         }
         Ok(changed)
     }
@@ -55,9 +57,9 @@ impl Services {
         if recalled.fanout {
             self.fanout_wake.notify_one();
         }
-        self.tell(&recalled.changes);
+        self.tell_changes(&recalled.changes);
         if let Some(change) = &recalled.all {
-            self.tell_all(change).await;
+            self.tell_left(change).await;
         }
         Ok(Some(recalled))
     }
@@ -70,7 +72,7 @@ impl Services {
         now: Now,
     ) -> Result<Settings, StoreError> {
         let settings = self.store.set_do_not_disturb(user, setting, now.unix_ms()).await?;
-        self.hub.signal(user, &Signal::Settings(Arc::new(settings.clone())));
+        self.tell(user, &Signal::Settings(Arc::new(settings.clone())));
         Ok(settings)
     }
 
@@ -82,23 +84,23 @@ impl Services {
         now: Now,
     ) -> Result<Settings, StoreError> {
         let settings = self.store.set_preferences(user, preferences, now.unix_ms()).await?;
-        self.hub.signal(user, &Signal::Settings(Arc::new(settings.clone())));
+        self.tell(user, &Signal::Settings(Arc::new(settings.clone())));
         Ok(settings)
     }
 
     /// Turns e-mail off for one category and tells all sessions of the user.
     pub async fn unsubscribe(&self, user: &UserId, category: &str, now: Now) -> Result<(), StoreError> {
         if let Some(settings) = self.store.unsubscribe(user, category, now.unix_ms()).await? {
-            self.hub.signal(user, &Signal::Settings(Arc::new(settings)));
+            self.tell(user, &Signal::Settings(Arc::new(settings)));
         }
         Ok(())
     }
 
     /// The profile changed: time zone and locale count for quiet hours.
     pub async fn tell_settings(&self, user: &UserId, now: Now) -> Result<(), StoreError> {
-        if self.hub.connections_of(user) > 0 {
+        if self.cluster.is_some() || self.hub.connections_of(user) > 0 {
             let settings = self.store.settings(user, now.unix_ms()).await?;
-            self.hub.signal(user, &Signal::Settings(Arc::new(settings)));
+            self.tell(user, &Signal::Settings(Arc::new(settings)));
         }
         Ok(())
     }
@@ -110,22 +112,21 @@ impl Services {
         revoke_before: Option<UnixMs>,
         now: Now,
     ) -> Result<u32, StoreError> {
+        // How many there are elsewhere is for information: the order goes out whether or not that can be read.
+        let elsewhere = self.connections_elsewhere(user, now).await.unwrap_or(0);
         let Some(before) = revoke_before else {
             let why = "the back end asked this connection to close";
-            return Ok(self.hub.signal(user, &Signal::Close(CloseCode::GoingAway, why)));
+            return Ok(elsewhere + self.tell(user, &Signal::Close(CloseCode::GoingAway, why.into())));
         };
         // Stored first: whoever connects from now on reads it after registering, whoever was here is told.
         self.store.revoke_before(user, before, now.unix_ms()).await?;
-        Ok(self.hub.signal(user, &Signal::Revoked(before)))
+        Ok(elsewhere + self.tell(user, &Signal::Revoked(before)))
     }
 
     /// Refuses tokens of this signing key from now on and ends sessions that stand on one. Answers since when.
     pub async fn revoke_key(&self, key: &KeyId, now: Now) -> Result<UnixMs, StoreError> {
         let since = self.store.revoke_key(key, now.unix_ms()).await?;
-        // Before the sessions are told: whoever is verified but not in the hub yet looks once more after registering.
-        self.gate.verifier().set_key_revoked(key.as_str(), true);
-        let kid: Arc<str> = key.as_str().into();
-        self.hub.broadcast(|_| Signal::KeyRevoked(Arc::clone(&kid))).await;
+        self.tell_key(&key.as_str().into(), true).await;
         tracing::warn!(key.id = %key, "tokens of a signing key are refused from now on");
         Ok(since)
     }
@@ -133,19 +134,19 @@ impl Services {
     /// Takes the revocation of a key back. `false`: there was none.
     pub async fn restore_key(&self, key: &KeyId) -> Result<bool, StoreError> {
         let restored = self.store.restore_key(key).await?;
-        self.gate.verifier().set_key_revoked(key.as_str(), false);
+        self.tell_key(&key.as_str().into(), false).await;
         Ok(restored)
     }
 
     /// Erases a user and ends their sessions. `false`: there was none.
     pub async fn erase(&self, user: &UserId) -> Result<bool, StoreError> {
         let erased = self.store.delete_user(user).await?;
-        self.hub.signal(user, &Signal::Close(CloseCode::UserBlocked, "the user was erased"));
+        self.tell(user, &Signal::Close(CloseCode::UserBlocked, "the user was erased".into()));
         self.hub.forget(user);
         Ok(erased)
     }
 
-    fn tell(&self, changes: &[UserChange]) {
+    fn tell_changes(&self, changes: &[UserChange]) {
         for change in changes {
             let live = LiveChange { ids: change.ids.clone(), up_to: None, to: change.to };
             let signal = Signal::Changed {
@@ -154,14 +155,14 @@ impl Services {
                 unread: change.unread,
                 touches_all: false,
             };
-            self.hub.signal(&change.user, &signal);
+            self.tell(&change.user, &signal);
         }
     }
 
     /// Tells every session that announcements left.
-    pub(crate) async fn tell_all(&self, change: &AllChange) {
+    pub(crate) async fn tell_left(&self, change: &AllChange) {
         let live = Arc::new(LiveChange { ids: change.ids.clone(), up_to: None, to: change.to });
-        self.hub.broadcast(|_| Signal::AllChanged { change: Arc::clone(&live), seq: change.seq }).await;
+        self.tell_all_changed(&live, change.seq).await;
     }
 
     async fn tell_swept(&self, swept: &Swept) {
@@ -172,9 +173,9 @@ impl Services {
                 if to == ChangedTo::Expired { Counter::ItemsExpired } else { Counter::ItemsRemoved };
             self.metrics.add(counter, items as u64);
         }
-        self.tell(&swept.changes);
+        self.tell_changes(&swept.changes);
         for change in &swept.all {
-            self.tell_all(change).await;
+            self.tell_left(change).await;
         }
     }
 }
@@ -182,25 +183,28 @@ impl Services {
 /// Expands fan-outs, chunk after chunk, until the node stops.
 pub async fn expand_fanouts(services: Arc<Services>) {
     let stop = services.tasks.stopping().clone();
+    // From the first chunk to the last: recipients that come later have the alert's old number.
+    let mut expanding = None;
     loop {
         // Between the commit and the watch a restart would have to read these from the log.
         let held = services.watch.hold_still();
         let expanded = services.store.expand_fanout(crate::clock::now().unix_ms()).await;
         if let Ok(Some(expanded)) = &expanded {
             services.hand_to(expanded.id, &expanded.content, &expanded.notified);
+            expanding = Some(services.watch.hold(expanded.id));
         }
         drop(held);
         match expanded {
             Ok(Some(expanded)) => {
-                services.tell(&expanded.changes);
+                services.tell_changes(&expanded.changes);
                 if !stop.is_cancelled() {
                     continue;
                 }
             }
-            Ok(None) => tokio::select! {
-                () = services.fanout_wake.notified() => {}
-                () = stop.cancelled() => {}
-            },
+            Ok(None) => {
+                drop(expanding.take());
+                wait_for_fanout(&services).await;
+            }
             Err(error) => {
                 tracing::warn!(error = %error, "a fan-out waits for the store");
                 tokio::select! {
@@ -212,6 +216,21 @@ pub async fn expand_fanouts(services: Arc<Services>) {
         if stop.is_cancelled() {
             return;
         }
+    }
+}
+
+/// Until there is one to expand. Of several nodes any may find what another one left.
+async fn wait_for_fanout(services: &Services) {
+    let another = async {
+        match services.cluster {
+            Some(_) => tokio::time::sleep(FANOUT_EVERY).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = services.fanout_wake.notified() => {}
+        () = another => {}
+        () = services.tasks.stopping().cancelled() => {}
     }
 }
 

@@ -1,11 +1,14 @@
 //! All live sessions of this node by user. What it hands out are hints: a session that cannot keep up is marked
 //! lagging and reads the store, so no queue grows and no alert is lost.
 
+use crate::clock::Now;
+use crate::cluster::presence::Changes;
 use crate::quiet::Loudness;
 use belfry_protocol::inbox::ChangedTo;
-use belfry_protocol::{AlertId, CloseCode, ConnectionId, Cursor, Seq, UserId};
-use belfry_store::{Heads, Settings, UnixMs};
+use belfry_protocol::{AlertId, CloseCode, ConnectionId, Cursor, Seq, Stream, UserId};
+use belfry_store::{Heads, Settings, UnixMs, UserHead};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -89,8 +92,12 @@ pub enum Signal {
     },
     /// Do-not-disturb or preferences changed.
     Settings(Arc<Settings>),
+    /// The stream goes up to here, though what came in it is not told: read the store.
+    Expect(Stream, Seq),
+    /// Where the user stands in the store, read for everybody who is connected.
+    Heads(Arc<UserHead>),
     /// Close with this code, after an `error` frame that says why.
-    Close(CloseCode, &'static str),
+    Close(CloseCode, Cow<'static, str>),
     /// Tokens issued at or before this are refused from now on.
     Revoked(UnixMs),
     /// Tokens of the signing key with this name are refused from now on.
@@ -137,7 +144,11 @@ impl Signal {
     fn is_hint(&self) -> bool {
         matches!(
             self,
-            Self::Alert { .. } | Self::Announcement { .. } | Self::Changed { .. } | Self::AllChanged { .. }
+            Self::Alert { .. }
+                | Self::Announcement { .. }
+                | Self::Changed { .. }
+                | Self::AllChanged { .. }
+                | Self::Expect(..)
         )
     }
 }
@@ -361,7 +372,7 @@ impl Shard {
     }
 }
 
-/// Whether a person is there, as this node sees it.
+/// Whether a person is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     /// A session is open.
@@ -373,8 +384,17 @@ pub enum Presence {
     },
     /// The last session ended at this moment.
     Left(Instant),
+    /// A node took the last session away with it at this moment.
+    Lost(Instant),
     /// No session is known of.
     Away,
+}
+
+impl Presence {
+    /// Whether a session is open.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Open { .. })
+    }
 }
 
 /// All live sessions of this node.
@@ -391,18 +411,22 @@ pub struct Hub {
     /// What carries hints is away.
     deaf: AtomicBool,
     ponged: Mutex<HashMap<UserId, Heads>>,
+    /// Where other nodes are to know who comes and goes.
+    changes: Option<Arc<Changes>>,
 }
 
 /// The user keeps coming back with clients that do not know that they were replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooMany;
 
+/// What a session is told that gives way.
+const REPLACED: &str = "a newer connection of this user took this one's place";
 /// Evictions within a minute after which a naive newcomer is refused instead.
 const EVICTIONS_PER_MINUTE_MAX: usize = 3;
 
 impl Hub {
-    /// An empty hub.
-    pub fn new(per_user_max: usize) -> Self {
+    /// An empty hub. `changes` hears of everybody who comes or goes.
+    pub fn new(per_user_max: usize, changes: Option<Arc<Changes>>) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
@@ -414,6 +438,13 @@ impl Hub {
             draining: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             ponged: Mutex::default(),
+            changes,
+        }
+    }
+
+    fn changed(&self, user: &UserId) {
+        if let Some(changes) = &self.changes {
+            changes.note(user);
         }
     }
 
@@ -443,15 +474,13 @@ impl Hub {
                 let oldest = sessions.open.swap_remove(index);
                 self.count(&oldest, -1);
                 self.evicted.fetch_add(1, Ordering::Relaxed);
-                oldest.signal(Signal::Close(
-                    CloseCode::Replaced,
-                    "a newer connection of this user took this one's place",
-                ));
+                oldest.signal(Signal::Close(CloseCode::Replaced, REPLACED.into()));
             }
         }
         self.count(&handle, 1);
         sessions.open.push(Arc::clone(&handle));
         shard.left.remove(&handle.user);
+        self.changed(&handle.user);
         Ok(Registration { hub: Arc::clone(self), handle })
     }
 
@@ -466,6 +495,7 @@ impl Hub {
         if let Some(index) = sessions.open.iter().position(|open| Arc::ptr_eq(open, handle)) {
             sessions.open.swap_remove(index);
             self.count(handle, -1);
+            self.changed(&handle.user);
         }
         if sessions.open.is_empty() {
             shard.users.remove(&handle.user);
@@ -477,8 +507,8 @@ impl Hub {
         }
     }
 
-    /// Leaves a signal for every session of a user; says how many there are.
-    pub fn signal(&self, user: &UserId, signal: &Signal) -> u32 {
+    /// Leaves a signal for every session of a user at this node; says how many there are.
+    pub fn signal_here(&self, user: &UserId, signal: &Signal) -> u32 {
         let shard = self.shard(user);
         let Some(sessions) = shard.users.get(user) else { return 0 };
         if !self.loses(signal) {
@@ -489,16 +519,16 @@ impl Hub {
         sessions.open.len() as u32
     }
 
-    /// Leaves a signal for one connection of a user; `false`: there is none.
-    pub fn signal_connection(&self, user: &UserId, id: ConnectionId, signal: Signal) -> bool {
+    /// Leaves a signal for one connection of a user; `false`: this node has no such connection.
+    pub fn signal_connection_here(&self, user: &UserId, id: ConnectionId, signal: Signal) -> bool {
         let shard = self.shard(user);
         let handle =
             shard.users.get(user).and_then(|sessions| sessions.open.iter().find(|open| open.id == id));
         handle.map(|handle| handle.signal(signal)).is_some()
     }
 
-    /// Leaves a signal for every session; lets others run in between. Says how many there were.
-    pub async fn broadcast(&self, mut signal: impl FnMut(&Handle) -> Signal) -> u32 {
+    /// Leaves a signal for every session of this node; lets others run in between. Says how many there were.
+    pub async fn broadcast_here(&self, mut signal: impl FnMut(&Handle) -> Signal) -> u32 {
         let mut count: u32 = 0;
         for index in 0..SHARDS {
             let handles: Vec<Arc<Handle>> = {
@@ -542,7 +572,47 @@ impl Hub {
         self.shard(user).users.get(user).map_or(0, |sessions| sessions.open.len() as u32)
     }
 
-    /// Whether a user is there.
+    /// Users with an open session, shard by shard: what grows meanwhile is held by nobody's lock.
+    pub fn users(&self) -> impl Iterator<Item = Vec<UserId>> + '_ {
+        self.shards.iter().map(|shard| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.users.keys().cloned().collect()
+        })
+    }
+
+    /// A user's sessions in the eyes of other nodes, which weigh them against their own.
+    pub fn seats(&self, user: &UserId, now: Now) -> Vec<Seat> {
+        let shard = self.shard(user);
+        let Some(sessions) = shard.users.get(user) else { return Vec::new() };
+        let seat = |open: &Arc<Handle>| {
+            let (visible, since) = open.eviction_order();
+            let ago = i64::try_from(now.instant.saturating_duration_since(since).as_millis()).unwrap_or(0);
+            Seat { connection: open.id, visible, since: UnixMs(now.unix_ms().0.saturating_sub(ago)) }
+        };
+        sessions.open.iter().map(seat).collect()
+    }
+
+    /// These sessions of a user give way to newer ones.
+    pub fn evict(&self, user: &UserId, connections: &[ConnectionId]) {
+        let mut shard = self.shard(user);
+        let Some(sessions) = shard.users.get_mut(user) else { return };
+        let (gone, stay): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut sessions.open).into_iter().partition(|open| connections.contains(&open.id));
+        sessions.open = stay;
+        // The session that made it one too many is among those that stay, wherever it is: nobody is away.
+        for handle in gone {
+            self.count(&handle, -1);
+            self.evicted.fetch_add(1, Ordering::Relaxed);
+            handle.signal(Signal::Close(CloseCode::Replaced, REPLACED.into()));
+        }
+        if sessions.open.is_empty() {
+            shard.users.remove(user);
+            self.users.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.changed(user);
+    }
+
+    /// Whether a user is there, as this node sees it.
     pub fn presence(&self, user: &UserId) -> Presence {
         let shard = self.shard(user);
         let Some(sessions) = shard.users.get(user) else {
@@ -597,6 +667,17 @@ impl Hub {
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
+}
+
+/// A session as other nodes see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    /// Which.
+    pub connection: ConnectionId,
+    /// Its page is visible.
+    pub visible: bool,
+    /// Since when it is idle: hidden, or open where it never says.
+    pub since: UnixMs,
 }
 
 /// Counts of the hub.
@@ -671,7 +752,7 @@ mod tests {
         assert_eq!(orders.iter().filter_map(before).collect::<Vec<_>>(), [9, 7]);
         let key =
             |order: &Signal| if let Signal::KeyRevoked(key) = order { Some(Arc::clone(key)) } else { None };
-        assert_eq!(orders.iter().filter_map(key).collect::<Vec<_>>(), ["b".into(), "a".into()]);
+        assert_eq!(orders.iter().filter_map(key).collect::<Vec<_>>(), [Arc::<str>::from("b"), "a".into()]);
         assert!(matches!(handle.next(), Next::Nothing));
     }
 }

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod changes;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod duration;
 pub mod escalate;

@@ -3,6 +3,7 @@
 use crate::hub::HubCounts;
 use crate::tasks::{TaskKind, Tasks};
 use crate::ways::WayStatus;
+use belfry_bus::BusGauges;
 use belfry_protocol::Provider;
 use belfry_protocol::delivery::DeliveryState;
 use belfry_protocol::stats::KindStats;
@@ -83,6 +84,22 @@ counters! {
     WebhookEventsDropped = "webhook_events_dropped";
     /// Endpoints that were disabled because they failed.
     WebhooksDisabled = "webhooks_disabled";
+    /// Hints of other nodes that were understood.
+    HintsHeard = "hints_heard";
+    /// Hints of another version, passed over.
+    HintsForeign = "hints_foreign";
+    /// Hints that could not be read.
+    HintsGarbled = "hints_garbled";
+    /// Heads of connected users that were read from the shared store.
+    HeadsRead = "heads_read";
+    /// Sessions that were found behind by that: a hint was lost, or is still under way.
+    SessionsBehind = "sessions_behind";
+    /// Rows of who came and went.
+    PresenceWritten = "presence_written";
+    /// Nodes whose lease ended and whose duties this one took.
+    NodesTakenOver = "nodes_taken_over";
+    /// How often this node was taken for dead.
+    NodeEnteredAnew = "node_entered_anew";
     /// Kinds reloaded.
     KindsReloaded = "kinds_reloaded";
     /// Kind folders that were refused on a reload.
@@ -134,10 +151,23 @@ pub struct Seen {
     pub store: StoreGauges,
     /// Notifications whose live step is running.
     pub watched: u64,
+    /// The other nodes; `None`: there are none.
+    pub cluster: Option<ClusterSeen>,
     /// The configured providers.
     pub ways: Vec<WayStatus>,
     /// When it was read.
     pub now: UnixMs,
+}
+
+/// What is seen of the cluster.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClusterSeen {
+    /// The bus.
+    pub bus: BusGauges,
+    /// Whether hints come in.
+    pub hears: Option<bool>,
+    /// People whose coming or going waits to be written.
+    pub presence_queue: u64,
 }
 
 /// All figures of this node.
@@ -387,7 +417,7 @@ impl Metrics {
 }
 
 /// What is read when somebody asks, in the order of [`gauges`].
-const GAUGES: [(&str, &str); 18] = [
+const GAUGES: [(&str, &str); 32] = [
     ("connections_websocket", "open WebSocket connections"),
     ("connections_sse", "open event streams"),
     ("users", "users with an open connection"),
@@ -406,10 +436,26 @@ const GAUGES: [(&str, &str); 18] = [
     ("store_commits", "commits since the start"),
     ("store_published", "alerts stored since the start"),
     ("store_healthy", "1 if the last write succeeded"),
+    ("bus_connected", "1 if hints of other nodes come in; 0 also where there is one node"),
+    ("bus_outgoing", "hints that wait to go out"),
+    ("bus_outgoing_bytes", "bytes of those"),
+    ("bus_incoming", "hints that wait to be handed out"),
+    ("bus_incoming_bytes", "bytes of those"),
+    ("bus_sent", "hints given to the bus since the start"),
+    ("bus_received", "hints received from other nodes since the start"),
+    ("bus_dropped", "hints dropped before they went out since the start"),
+    ("bus_bodies_left_out", "hints sent without their frame because it did not fit since the start"),
+    ("bus_overflowed", "hints dropped because they came faster than they were handed out since the start"),
+    ("bus_garbled", "payloads that nobody could read since the start"),
+    ("bus_losses", "how often the bus was lost since the start"),
+    ("bus_reconnects", "how often it came back since the start"),
+    ("presence_queue", "people whose coming or going waits to be written"),
 ];
 
 fn gauges(seen: &Seen) -> [u64; GAUGES.len()] {
     let (hub, store) = (&seen.hub, &seen.store);
+    let cluster = seen.cluster.unwrap_or_default();
+    let bus = cluster.bus;
     [
         u64::from(hub.websocket),
         u64::from(hub.sse),
@@ -429,6 +475,20 @@ fn gauges(seen: &Seen) -> [u64; GAUGES.len()] {
         store.commits,
         store.published,
         u64::from(store.healthy),
+        u64::from(cluster.hears == Some(true)),
+        bus.outgoing_messages as u64,
+        bus.outgoing_bytes as u64,
+        bus.incoming_messages as u64,
+        bus.incoming_bytes as u64,
+        bus.sent,
+        bus.received,
+        bus.dropped,
+        bus.bodies_left_out,
+        bus.overflowed,
+        bus.garbled,
+        bus.losses,
+        bus.reconnects,
+        cluster.presence_queue,
     ]
 }
 
@@ -469,8 +529,14 @@ mod tests {
             first_delivery_due: Some(UnixMs(1_000)),
             ..StoreGauges::default()
         };
-        let seen =
-            Seen { hub: HubCounts::default(), store, watched: 9, ways: Vec::new(), now: UnixMs(2_500) };
+        let seen = Seen {
+            hub: HubCounts::default(),
+            store,
+            watched: 9,
+            cluster: None,
+            ways: Vec::new(),
+            now: UnixMs(2_500),
+        };
         let text = metrics.render(&seen, &Tasks::new());
         assert!(
             Counter::ALL.iter().all(|(_, name)| text.contains(&format!("belfry_{name}_total"))),

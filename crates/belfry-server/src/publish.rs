@@ -4,7 +4,7 @@
 //! neighbours in a group commit. Nothing is handed to a session before the commit.
 
 use crate::clock::Now;
-use crate::hub::{LiveAlert, Signal};
+use crate::hub::LiveAlert;
 use crate::kinds::{
     AlertFacts, Given, Kind, Kinds, Ladder, Latecomers, NameError, RenderInput, Rendered, check_link,
     default_title,
@@ -64,7 +64,8 @@ impl Services {
 
     async fn try_publish(&self, posted: Posted, now: Now) -> Result<Accepted, Problem> {
         let kinds = self.kinds.snapshot();
-        let id = self.store.next_alert_id(now.unix_ms());
+        // Of this very moment: a node of several vouches for all numbers that are older than a few seconds.
+        let id = self.store.next_alert_id(crate::clock::now().unix_ms());
         let rules = PublishRules {
             kinds: &kinds,
             locale: &self.config.kinds.default_locale,
@@ -108,15 +109,11 @@ impl Services {
             self.fanout_wake.notify_one();
         }
         if let Some(removed) = &published.all_removed {
-            self.tell_all(removed).await;
+            self.tell_left(removed).await;
         }
         if let Some(seq) = published.all_seq {
             let alert = live_alert(published.id, Stream::All, content);
-            let replaces = published.all_replaced;
-            let frames = self
-                .hub
-                .broadcast(|_| Signal::Announcement { alert: Arc::clone(&alert), seq, replaces })
-                .await;
+            let frames = self.tell_announcement(&alert, &content.kind, seq, published.all_replaced).await;
             self.metrics.sent(&content.kind, frames, crate::clock::now().instant);
         }
         self.hand_to(published.id, content, &published.notifications);
@@ -129,12 +126,7 @@ impl Services {
         }
         self.arm(id, content, notified.iter().map(|one| (&one.user, one.seq)), crate::clock::now());
         let alert = live_alert(id, Stream::User, content);
-        let mut frames = 0;
-        for Notified { user, seq, unread, replaced } in notified {
-            let signal =
-                Signal::Alert { alert: Arc::clone(&alert), seq: *seq, unread: *unread, replaces: *replaced };
-            frames += self.hub.signal(user, &signal);
-        }
+        let frames = self.tell_alert(&alert, &content.kind, notified);
         self.metrics.sent(&content.kind, frames, crate::clock::now().instant);
     }
 

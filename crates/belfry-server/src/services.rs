@@ -2,6 +2,7 @@
 
 use crate::auth::{ApiKeys, Gate, TrustedProxies};
 use crate::clock::Now;
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::kinds::KindsHandle;
@@ -26,6 +27,8 @@ pub struct Services {
     pub store: Store,
     /// Live sessions of this node.
     pub hub: Arc<Hub>,
+    /// The other nodes; `None`: the store is this one's alone.
+    pub cluster: Option<Arc<Cluster>>,
     /// Declared kinds.
     pub kinds: KindsHandle,
     /// Who may come in as a user.

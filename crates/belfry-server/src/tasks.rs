@@ -40,11 +40,13 @@ pub enum TaskKind {
     Send,
     /// Tells endpoints what became of alerts.
     StatusWebhooks,
+    /// Keeps this node in its cluster.
+    Cluster,
 }
 
 impl TaskKind {
     /// All of them.
-    pub const ALL: [TaskKind; 12] = [
+    pub const ALL: [TaskKind; 13] = [
         Self::Accept,
         Self::Connection,
         Self::Session,
@@ -57,6 +59,7 @@ impl TaskKind {
         Self::Escalate,
         Self::Send,
         Self::StatusWebhooks,
+        Self::Cluster,
     ];
 
     /// The name in metrics.
@@ -74,6 +77,7 @@ impl TaskKind {
             Self::Escalate => "escalate",
             Self::Send => "send",
             Self::StatusWebhooks => "status_webhooks",
+            Self::Cluster => "cluster",
         }
     }
 }

@@ -2,6 +2,7 @@
 //! bounded. The truth is the log: everything above [`Watch::mark`] is read from it again after a restart, and after a
 //! flood that did not fit.
 
+use crate::arm::Linger;
 use crate::kinds::Ladder;
 use belfry_protocol::{AlertId, Level, Seq, UserId};
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub struct WatchedAlert {
     pub ladder: Ladder,
     /// When it was published, or read again from the log.
     pub published: Instant,
+    /// How long people count as there who have left.
+    pub linger: Linger,
 }
 
 /// A notification that waits for its answer.
@@ -37,6 +40,9 @@ pub struct Watched {
     pub live_failed: bool,
     /// When that step is due: not before [`Watch::take`] hands it out.
     pub due: Instant,
+    /// The person is not at this node. Whether they are at another one is asked when it is first looked at, and how the
+    /// ladder begins is decided then.
+    pub elsewhere: bool,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +105,11 @@ impl Watch {
     pub fn new(limit: usize, mark: i64) -> Self {
         let inner = Inner { newest: mark, missed: Some(mark.saturating_add(1)), ..Inner::default() };
         Self { inner: Mutex::new(inner), limit, wake: Notify::new() }
+    }
+
+    /// Nothing is watched yet, and nothing is read again: what an earlier run left is taken over like that of any node.
+    pub fn fresh(limit: usize) -> Self {
+        Self { inner: Mutex::default(), limit, wake: Notify::new() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -181,6 +192,24 @@ impl Watch {
         }
     }
 
+    /// The same for a node of several, whose own alerts up to `settled` are all known: also where none came for long.
+    /// `None`: it is not known right now.
+    pub fn mark_by(&self, settled: i64) -> Option<i64> {
+        let inner = self.inner();
+        let held = inner.keys.first_key_value().map(|(key, _)| *key);
+        match [held, inner.missed].into_iter().flatten().min() {
+            Some(i64::MIN) => None,
+            Some(key) => Some(key.saturating_sub(1).min(settled)),
+            None => Some(settled),
+        }
+    }
+
+    /// Another node's duty has become this one's: the log is read from there.
+    pub fn look_from(&self, key: i64) {
+        self.missed(key);
+        self.wake.notify_one();
+    }
+
     /// The oldest alert that did not fit, once there is room again: read the log from there while this is held.
     pub fn take_missed(&self) -> Option<Hold<'_>> {
         let mut inner = self.inner();
@@ -226,7 +255,8 @@ mod tests {
     }
 
     fn watched(ms: i64, seq: u64, now: Instant) -> Watched {
-        let alert = WatchedAlert { id: id(ms), ladder: Ladder::default(), published: now };
+        let linger = Linger { after_close: Duration::ZERO, after_start: Duration::ZERO, settled: now };
+        let alert = WatchedAlert { id: id(ms), ladder: Ladder::default(), published: now, linger };
         Watched {
             alert: Arc::new(alert),
             user: UserId::new("ann").unwrap(),
@@ -235,7 +265,31 @@ mod tests {
             next_step: 1,
             live_failed: false,
             due: now,
+            elsewhere: false,
         }
+    }
+
+    #[test]
+    fn the_mark_of_a_node_of_several_moves_also_where_nothing_comes() {
+        let (watch, now) = (Watch::fresh(10), crate::clock::now().instant);
+        assert!(watch.take_missed().is_none(), "nothing is read again");
+        assert_eq!(watch.mark_by(500), Some(500));
+        let held = watch.hold(id(1_000));
+        assert_eq!(watch.mark_by(id(5_000).key()), Some(id(1_000).key() - 1));
+        assert_eq!(watch.mark_by(500), Some(500), "not beyond what is settled");
+        drop(held);
+        assert_eq!(watch.mark_by(id(5_000).key()), Some(id(5_000).key()));
+        let still = watch.hold_still();
+        assert_eq!(watch.mark_by(id(5_000).key()), None);
+        drop(still);
+        watch.look_from(id(700).key());
+        assert_eq!(watch.mark_by(id(5_000).key()), Some(id(700).key() - 1), "another node's duty");
+        let missed = watch.take_missed().expect("there is room");
+        assert_eq!(watch.mark_by(id(5_000).key()), Some(id(700).key() - 1), "it is being read");
+        watch.add(watched(700, 1, now), now);
+        drop(missed);
+        watch.looked_at(&watch.take(now, 10));
+        assert_eq!(watch.mark_by(id(5_000).key()), Some(id(5_000).key()));
     }
 
     #[test]

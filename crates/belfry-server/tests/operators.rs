@@ -418,7 +418,7 @@ async fn restored() -> tempfile::TempDir {
         .until("a leg that waits", async |house| house.app.services().store.gauges().pending_legs == 1)
         .await;
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let database = config(dir.path()).database_path();
+    let database = config(dir.path()).database_path().expect("it is a file");
     std::fs::create_dir_all(database.parent().expect("lies in a folder")).expect("can be made");
     house.app.services().store.backup(&database, |_, _| ()).await.expect("is copied");
     house.app.close().await.expect("ends");

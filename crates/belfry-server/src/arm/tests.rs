@@ -11,8 +11,8 @@ fn ladder(toml: &str) -> Ladder {
     Ladder::from_publish(&file.ladder).expect("is sound")
 }
 
-fn linger(started: Instant) -> Linger {
-    Linger { after_close: 15 * SECOND, after_start: 60 * SECOND, started }
+fn linger(settled: Instant) -> Linger {
+    Linger { after_close: 15 * SECOND, after_start: 60 * SECOND, settled }
 }
 
 fn start() -> Instant {
@@ -20,14 +20,14 @@ fn start() -> Instant {
 }
 
 /// A node that has been up for an hour.
-fn later(started: Instant) -> Instant {
-    started + 3_600 * SECOND
+fn later(settled: Instant) -> Instant {
+    settled + 3_600 * SECOND
 }
 
 fn begin_with(presence: impl Fn(Instant) -> Presence) -> Beginning {
-    let started = start();
-    let now = later(started);
-    begin(&Ladder::default(), presence(now), linger(started), now).expect("is watched")
+    let settled = start();
+    let now = later(settled);
+    begin(&Ladder::default(), presence(now), linger(settled), now).expect("is watched")
 }
 
 #[test]
@@ -40,13 +40,13 @@ fn somebody_at_a_visible_page_has_the_time_that_the_live_step_gives() {
 #[test]
 fn nobody_waits_for_a_hidden_page_to_be_looked_at() {
     assert_eq!(begin_with(|now| Presence::Open { visible: false, since: now }).look_after, ABSENT_AFTER);
-    let started = start();
-    let now = later(started);
+    let settled = start();
+    let now = later(settled);
     let received = ladder(
         "ladder = [{ channel = \"live\", wait = \"5s\", until = \"received\" }, { channel = \"push\" }]",
     );
     let hidden = Presence::Open { visible: false, since: now };
-    let begun = begin(&received, hidden, linger(started), now).expect("is watched");
+    let begun = begin(&received, hidden, linger(settled), now).expect("is watched");
     assert_eq!(begun.look_after, 5 * SECOND, "a hidden page can still receive");
 }
 
@@ -62,41 +62,41 @@ fn who_is_away_gets_the_push_at_once_and_who_reloads_does_not() {
 }
 
 #[test]
-fn nobody_is_absent_from_a_node_that_has_just_started() {
-    let started = start();
-    let now = started + 10 * SECOND;
-    let begun = begin(&Ladder::default(), Presence::Away, linger(started), now).expect("is watched");
+fn nobody_is_absent_from_a_node_that_has_just_settled() {
+    let settled = start();
+    let now = settled + 10 * SECOND;
+    let begun = begin(&Ladder::default(), Presence::Away, linger(settled), now).expect("is watched");
     assert_eq!(begun.look_after, 50 * SECOND);
 }
 
 #[test]
 fn a_long_live_step_is_written_down_after_a_minute_and_due_when_it_says() {
-    let started = start();
-    let now = later(started);
+    let settled = start();
+    let now = later(settled);
     let slow =
         ladder("ladder = [{ channel = \"live\", wait = \"2h\", until = \"seen\" }, { channel = \"push\" }]");
-    let open = Presence::Open { visible: true, since: started };
-    let begun = begin(&slow, open, linger(started), now).expect("is watched");
+    let open = Presence::Open { visible: true, since: settled };
+    let begun = begin(&slow, open, linger(settled), now).expect("is watched");
     assert_eq!((begun.look_after, begun.due_after), (WATCHED_AT_MOST, 7_200 * SECOND));
 }
 
 #[test]
 fn a_ladder_that_ends_live_is_not_watched() {
-    let started = start();
-    let now = later(started);
+    let settled = start();
+    let now = later(settled);
     let live = ladder("ladder = [{ channel = \"live\", wait = \"5s\", until = \"seen\" }]");
-    assert_eq!(begin(&live, Presence::Away, linger(started), now), None);
+    assert_eq!(begin(&live, Presence::Away, linger(settled), now), None);
     let until_sent = ladder("ladder = [{ channel = \"live\" }, { channel = \"push\" }]");
-    let open = Presence::Open { visible: true, since: started };
-    assert_eq!(begin(&until_sent, open, linger(started), now), None, "it was sent");
-    assert!(begin(&until_sent, Presence::Away, linger(started), now).is_some(), "it was not");
+    let open = Presence::Open { visible: true, since: settled };
+    assert_eq!(begin(&until_sent, open, linger(settled), now), None, "it was sent");
+    assert!(begin(&until_sent, Presence::Away, linger(settled), now).is_some(), "it was not");
 }
 
 #[test]
 fn a_ladder_without_a_live_step_begins_at_once() {
-    let started = start();
+    let settled = start();
     let email = ladder("ladder = [{ channel = \"email\" }]");
-    let open = Presence::Open { visible: true, since: started };
-    let begun = begin(&email, open, linger(started), later(started)).expect("is watched");
+    let open = Presence::Open { visible: true, since: settled };
+    let begun = begin(&email, open, linger(settled), later(settled)).expect("is watched");
     assert_eq!((begun.look_after, begun.next_step, begun.live_failed), (Duration::ZERO, 0, false));
 }

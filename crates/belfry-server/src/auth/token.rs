@@ -257,6 +257,11 @@ impl Verifier {
         kid.is_some_and(|kid| self.revoked.load().contains(kid))
     }
 
+    /// The names of all keys whose tokens are refused.
+    pub fn revoked_keys(&self) -> Vec<String> {
+        self.revoked.load().iter().map(|kid| kid.to_string()).collect()
+    }
+
     /// Whether any key is configured, fetched or not. Without one every token is refused.
     pub fn has_keys(&self) -> bool {
         !self.fixed.is_empty() || self.jwks.is_some()

@@ -31,22 +31,22 @@ pub(crate) struct Backup {
 }
 
 #[derive(serde::Serialize)]
-struct Opened<'a> {
-    path: &'a Path,
+struct Opened {
+    path: String,
     schema: u32,
     epoch: String,
 }
 
 pub(crate) async fn migrate(common: &Common, now: Now, out: &mut Out) -> Result<(), Failure> {
     let config = common.load()?;
-    let path = config.database_path();
+    let path = place(&config);
     let store = open(&config, now).await?;
     let epoch = format!("{:08x}", store.store_epoch());
     close(&store).await?;
     if out.is_json() {
-        return out.json(&Opened { path: &path, schema: schema_version(), epoch });
+        return out.json(&Opened { path, schema: schema_version(), epoch });
     }
-    out.line(format_args!("{} `{}` has schema {}", styled(GOOD, "ok"), path.display(), schema_version()))?;
+    out.line(format_args!("{} `{path}` has schema {}", styled(GOOD, "ok"), schema_version()))?;
     out.line(styled(DIM, format_args!("epoch {epoch}")))
 }
 
@@ -58,29 +58,32 @@ pub(crate) async fn epoch(
 ) -> Result<(), Failure> {
     let EpochCommand::New = command;
     let config = common.load()?;
-    let path = config.database_path();
+    let path = place(&config);
     let store = open_existing(&config, now).await?;
     let made = store.new_epoch().await.map_err(|error| Failure::failed(error.to_string()))?;
     close(&store).await?;
     let epoch = format!("{made:08x}");
     if out.is_json() {
-        return out.json(&Opened { path: &path, schema: schema_version(), epoch });
+        return out.json(&Opened { path, schema: schema_version(), epoch });
     }
     out.line(format_args!(
-        "`{}` has the epoch {}: every client starts afresh, and deliveries wait",
-        path.display(),
+        "`{path}` has the epoch {}: every client starts afresh, and deliveries wait",
         styled(STRONG, epoch)
     ))
 }
 
 /// Opens a store that is there, and no other.
 pub(super) async fn open_existing(config: &Config, now: Now) -> Result<Store, Failure> {
-    let path = config.database_path();
-    if !path.exists() {
+    if let Some(path) = config.database_path().filter(|path| !path.exists()) {
         return Err(Failure::failed(format!("there is no store at `{}`", path.display()))
             .remedy("give `--data-dir` or `--config` of the store you mean"));
     }
     open(config, now).await
+}
+
+/// Where the store is, without what nobody may see.
+fn place(config: &Config) -> String {
+    config.database_path().map_or_else(|| "PostgreSQL".to_owned(), |path| path.display().to_string())
 }
 
 async fn open(config: &Config, now: Now) -> Result<Store, Failure> {
@@ -145,7 +148,10 @@ impl Progress {
 }
 
 async fn backup_of_file(config: &Config, to: &Path, progress: &Progress) -> Result<(), Failure> {
-    let path = config.database_path();
+    let Some(path) = config.database_path() else {
+        return Err(Failure::failed("the store is a PostgreSQL: `belfry backup` copies SQLite files")
+            .remedy("use `pg_dump` or your archive of the write-ahead log; run `belfry epoch new` after a restore"));
+    };
     if !path.exists() {
         return Err(Failure::failed(format!(
             "no server answers, and there is no store at `{}`",

@@ -1,5 +1,6 @@
 //! What each value allows alone, but all of them together do not.
 
+mod cluster;
 mod smtp;
 
 use super::{ApiKeySecret, Config, Mode};
@@ -68,6 +69,7 @@ impl Config {
         self.check_listener(&mut findings);
         self.check_files(&mut findings);
         self.check_limits(&mut findings);
+        self.check_cluster(&mut findings);
         self.check_fallback(&mut findings);
         self.check_smtp(&mut findings);
         self.check_parts(&mut findings);

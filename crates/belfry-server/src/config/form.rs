@@ -280,33 +280,59 @@ pub(super) const OPTIONAL_URL: Form<Option<String>> =
 pub(super) const URL: Form<String> =
     form("a URL like \"https://push.example.com\"", |raw| (OPTIONAL_URL.read)(raw)?.ok_or(Wrong::Shape));
 
-pub(super) const DATABASE_URL: Form<DatabaseUrl> = form("`sqlite:FILE`", |raw| {
-    let text = raw.text()?;
+/// A URL may hold a password, so a wrong one is not shown either.
+pub(super) const DATABASE_URL: Form<DatabaseUrl> = Form {
+    expected: "`sqlite:FILE` or `postgres://user:password@host/database`",
+    secret: true,
+    read: |raw| database_url(raw.text()?),
+};
+
+/// The store that a URL means.
+pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, Wrong> {
     match text.split_once(':') {
-        Some(("sqlite", file)) => {
-            let file = file.strip_prefix("//").unwrap_or(file);
-            match file {
-                "" => Err(Wrong::Shape),
-                ":memory:" => Err(Wrong::Because(
-                    "a store in memory would forget accepted alerts; name a file".to_owned(),
-                )),
-                file => Ok(DatabaseUrl::Sqlite(PathBuf::from(file))),
+        Some(("sqlite", file)) => match file.strip_prefix("//").unwrap_or(file) {
+            "" => Err(Wrong::Shape),
+            ":memory:" => {
+                Err(Wrong::Because("a store in memory would forget accepted alerts; name a file".to_owned()))
             }
-        }
-        Some(("postgres" | "postgresql", _)) => {
-            Err(Wrong::Because("this build has no PostgreSQL store yet; use `sqlite:FILE`".to_owned()))
+            file => Ok(DatabaseUrl::Sqlite(PathBuf::from(file))),
+        },
+        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+            Ok(DatabaseUrl::Postgres(SecretString::from(text)))
         }
         _ => Err(Wrong::Shape),
     }
-});
+}
 
-pub(super) const BUS_URL: Form<BusUrl> = form("`memory`", |raw| match raw.text()? {
-    "memory" => Ok(BusUrl::Memory),
-    text if text == "postgres" || text.starts_with("redis") || text.starts_with("nats") => Err(
-        Wrong::Because("this build has no bus between nodes yet; use `memory` and run one node".to_owned()),
-    ),
-    _ => Err(Wrong::Shape),
-});
+/// The same.
+pub(super) const BUS_URL: Form<BusUrl> = Form {
+    expected: "\"\", `memory`, `postgres`, or a URL with `postgres://`, `redis://`, `rediss://`, `nats://` or `tls://`",
+    secret: true,
+    read: |raw| bus_url(raw.text()?),
+};
+
+/// The bus that a URL means; several addresses of one cluster stand behind each other, with a comma.
+pub(super) fn bus_url(text: &str) -> Result<BusUrl, Wrong> {
+    let scheme = |text: &str| text.split_once("://").map(|(scheme, _)| scheme.to_owned());
+    let each = |schemes: &[&str]| -> Result<Vec<SecretString>, Wrong> {
+        let one = |url: &str| match scheme(url.trim()) {
+            Some(own) if schemes.contains(&own.as_str()) => Ok(SecretString::from(url.trim())),
+            _ => {
+                Err(Wrong::Because("all addresses must be of the same sort, each with its scheme".to_owned()))
+            }
+        };
+        text.split(',').map(one).collect()
+    };
+    match (text, scheme(text).as_deref()) {
+        ("", _) => Ok(BusUrl::Auto),
+        ("memory", _) => Ok(BusUrl::Memory),
+        ("postgres", _) => Ok(BusUrl::Postgres(None)),
+        (_, Some("postgres" | "postgresql")) => Ok(BusUrl::Postgres(Some(SecretString::from(text)))),
+        (_, Some("redis" | "rediss")) => each(&["redis", "rediss"]).map(BusUrl::Redis),
+        (_, Some("nats" | "tls")) => each(&["nats", "tls"]).map(BusUrl::Nats),
+        _ => Err(Wrong::Shape),
+    }
+}
 
 pub(super) const SECRET: Form<Option<SecretString>> = Form {
     expected: "text, or \"\" for none",

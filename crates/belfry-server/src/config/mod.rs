@@ -1,6 +1,7 @@
 //! What the operator decides: defaults, `belfry.toml`, environment, flags; strict, and every fault is found at once.
 
 mod check;
+mod cluster;
 mod form;
 mod layers;
 mod push;
@@ -11,11 +12,12 @@ mod tables;
 pub use crate::auth::{ApiKeyOptions, ApiKeySecret, PublicKeyOptions, Scope};
 pub use check::{Finding, Weight};
 pub use sections::{
-    Apns, Auth, Bus, BusUrl, Database, DatabaseUrl, Drain, Fallback, Fcm, Inbox, Kinds, Limits, Live, Log,
-    LogFormat, Server, Smtp, StatusWebhooks, WebPush, Webhook,
+    Apns, Auth, Bus, BusUrl, Cluster, Database, DatabaseUrl, Drain, Fallback, Fcm, Inbox, Kinds, Limits,
+    Live, Log, LogFormat, Server, Smtp, StatusWebhooks, WebPush, Webhook,
 };
 
 use crate::auth::{JwksOptions, SecretOptions, VerifierOptions};
+use belfry_bus::BusOptions;
 use layers::{API_KEY_VARIABLE, Layers, Reader};
 use secrecy::SecretString;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,10 @@ pub struct Config {
     pub database: Database,
     /// Hints between nodes.
     pub bus: Bus,
+    /// In place of `[bus]`, for nodes that share a process; no key.
+    pub bus_options: Option<BusOptions>,
+    /// Nodes that share a store.
+    pub cluster: Cluster,
     /// Who is a user.
     pub auth: Auth,
     /// Who may publish, manage, operate.
@@ -249,6 +255,8 @@ impl Config {
             server,
             database: Database::read(reader),
             bus: Bus::read(reader),
+            bus_options: None,
+            cluster: Cluster::read(reader),
             auth: Auth::read(reader),
             api_keys: reader.get("api_keys", &tables::API_KEYS),
             kinds: Kinds::read(reader),
@@ -269,6 +277,7 @@ impl Config {
 
     /// Puts the text of `…_file` where the secret itself would stand.
     fn read_secret_files(&mut self, reader: &mut Reader<'_>) {
+        self.read_url_files(reader);
         let files = [
             ("auth.jwt_secret_file", &self.auth.jwt_secret_file, &mut self.auth.jwt_secret),
             ("fcm.service_account_file", &self.fcm.service_account_file, &mut self.fcm.service_account),
@@ -295,25 +304,6 @@ impl Config {
                 Ok(texts) => *secrets = texts,
                 Err(reason) => reader.fault(key, format!("the secrets of `{key}` {reason}")),
             }
-        }
-    }
-
-    /// The database's file.
-    pub fn database_path(&self) -> PathBuf {
-        let DatabaseUrl::Sqlite(file) = &self.database.url;
-        self.server.data_dir.join(file)
-    }
-
-    /// How to open the store.
-    pub fn store_options(&self) -> belfry_store::Options {
-        belfry_store::Options {
-            engine: belfry_store::EngineOptions::Sqlite(self.database_path()),
-            writer_queue_max: self.database.writer_queue_max as usize,
-            readers: self.database.readers as usize,
-            inbox_items_max: self.inbox.items_per_user_max,
-            announcements_max: self.limits.announcements_max,
-            webhook_queue_max: self.status_webhooks.queue_max,
-            busy_timeout: self.database.busy_timeout,
         }
     }
 
@@ -386,6 +376,9 @@ fn shown(key: &str, found: &form::Found) -> String {
     );
     match found {
         _ if secret && !found.is_empty() => "(set, not shown)".to_owned(),
+        Found::Text(text) | Found::Toml(toml::Value::String(text)) if cluster::holds_password(key, text) => {
+            "(set, not shown)".to_owned()
+        }
         Found::Text(text) => toml::Value::String(text.clone()).to_string(),
         Found::Toml(value) => value.to_string(),
     }

@@ -67,8 +67,14 @@ sections! {
     }
     /// Where alerts are stored.
     Database "database" {
-        /// Which store.
+        /// Which store; filled from the file where that is set.
         url: DatabaseUrl = form::DATABASE_URL;
+        /// Holds the URL.
+        url_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Trusted certificates.
+        ca_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// For a connection to a server.
+        connect_timeout: Duration = form::DURATION;
         /// For a locked file.
         busy_timeout: Duration = form::DURATION;
         /// Reading connections.
@@ -78,8 +84,47 @@ sections! {
     }
     /// Hints between nodes.
     Bus "bus" {
-        /// Which bus.
+        /// Which bus; filled from the file where that is set.
         url: BusUrl = form::BUS_URL;
+        /// Holds the URL.
+        url_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Of Redis: the primary that sentinels are asked for.
+        sentinel_primary: Option<String> = form::OPTIONAL_TEXT;
+        /// Of NATS.
+        credentials_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// Trusted certificates.
+        ca_file: Option<PathBuf> = form::OPTIONAL_PATH;
+        /// What every subject begins with.
+        prefix: String = form::TEXT;
+        /// For a connection and its subscriptions.
+        connect_timeout: Duration = form::DURATION;
+        /// Hints that wait to go out.
+        outgoing_max: u32 = form::COUNT;
+        /// Their bytes.
+        outgoing_bytes_max: usize = form::SIZE;
+        /// Hints that wait to be handed out.
+        incoming_max: u32 = form::COUNT;
+        /// Their bytes.
+        incoming_bytes_max: usize = form::SIZE;
+        /// Between two probes of the link.
+        probe_every: Duration = form::DURATION;
+        /// A probe that is not back by then means that the link is dead.
+        probe_within: Duration = form::DURATION;
+    }
+    /// Nodes that share a store.
+    Cluster "cluster" {
+        /// For how long a node vouches for itself.
+        lease: Duration = form::DURATION;
+        /// Between two writes of who came and went.
+        presence_every: Duration = form::DURATION;
+        /// People of one such write.
+        presence_batch_max: u32 = form::COUNT;
+        /// People whose coming or going waits to be written.
+        presence_queue_max: u32 = form::COUNT;
+        /// Connected people whose heads are read at once.
+        heads_batch_max: u32 = form::COUNT;
+        /// Between two such rounds while the bus is away.
+        heads_interval_without_bus: Duration = form::DURATION;
     }
     /// What makes a token valid, and where it may come from.
     Auth "auth" {
@@ -356,17 +401,27 @@ sections! {
 }
 
 /// Which store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum DatabaseUrl {
     /// A file; relative ones are inside `server.data_dir`.
     Sqlite(PathBuf),
+    /// A server that several nodes share.
+    Postgres(SecretString),
 }
 
 /// Which bus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum BusUrl {
+    /// The database where it is a server, else none.
+    Auto,
     /// One node.
     Memory,
+    /// This database, or that of `[database]`.
+    Postgres(Option<SecretString>),
+    /// One, or several behind each other.
+    Redis(Vec<SecretString>),
+    /// One, or several behind each other.
+    Nats(Vec<SecretString>),
 }
 
 /// Form of log lines.

@@ -90,7 +90,7 @@ fn every_short_name_sets_its_key_and_the_long_name_wins() {
     ]))
     .expect("has no fault");
     assert_eq!(config.server.listen.port(), 81);
-    assert_eq!(config.database_path(), Path::new("/var/lib/belfry/alerts.db"));
+    assert_eq!(config.database_path().as_deref(), Some(Path::new("/var/lib/belfry/alerts.db")));
     assert_eq!(config.kinds.dir.as_deref(), Some(Path::new("kinds")));
     assert_eq!(config.auth.jwt_secret.as_ref().map(|s| s.expose_secret()), Some("s3cret"));
     assert_eq!(config.api_keys.len(), 1);

@@ -7,7 +7,7 @@ use crate::escalate::policy;
 use crate::hub::Presence;
 use crate::kinds::{Ladder, LadderStep};
 use crate::services::Services;
-use belfry_protocol::{Channel, Provider};
+use belfry_protocol::{Channel, Provider, UserId};
 use belfry_store::{LadderChunk, LadderReach, NewDelivery, StoreError, UnixMs};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,11 @@ pub async fn walk(services: &Services, now: Now) -> Result<bool, StoreError> {
     let new = match useless {
         // Today's alert does not go out when somebody configures its way tomorrow.
         true => Vec::new(),
-        false => deliveries(services, &chunk, &ladder, moment, now),
+        false => {
+            let users: Vec<&UserId> = chunk.users.iter().collect();
+            let presences = services.presences(&users, now).await?;
+            deliveries(&chunk, &presences, &ladder, moment, now)
+        }
     };
     services.store.advance_ladder(chunk.place, new, now.unix_ms()).await?;
     Ok(true)
@@ -50,15 +54,15 @@ fn reaches(reach: LadderReach, channel: Channel) -> bool {
 }
 
 fn deliveries(
-    services: &Services,
     chunk: &LadderChunk,
+    presences: &[Presence],
     ladder: &Ladder,
     moment: Moment,
     now: Now,
 ) -> Vec<NewDelivery> {
     let first = ladder.steps().first().filter(|step| step.channel == Channel::Live);
-    let one = |user: &belfry_protocol::UserId| {
-        let entry = first.map(|step| enter(step, services.hub.presence(user), moment)).unwrap_or_default();
+    let one = |(user, presence): (&UserId, &Presence)| {
+        let entry = first.map(|step| enter(step, *presence, moment)).unwrap_or_default();
         let wait = i64::try_from(entry.wait.as_millis()).unwrap_or(i64::MAX);
         NewDelivery {
             user: user.clone(),
@@ -71,7 +75,7 @@ fn deliveries(
             due_at: UnixMs(now.unix_ms().0.saturating_add(wait)),
         }
     };
-    chunk.users.iter().map(one).collect()
+    chunk.users.iter().zip(presences).map(one).collect()
 }
 
 /// When the walk comes by.
@@ -98,7 +102,7 @@ fn enter(live: &LadderStep, presence: Presence, moment: Moment) -> Entry {
             let wait = policy::look_again(live, presence, published, now).unwrap_or_default();
             Entry { wait, live_failed: false }
         }
-        Presence::Left(_) | Presence::Away => {
+        Presence::Left(_) | Presence::Lost(_) | Presence::Away => {
             Entry { wait: back_by(presence, linger, now).unwrap_or_default(), live_failed: true }
         }
     }
@@ -113,7 +117,7 @@ mod tests {
     #[test]
     fn who_may_be_on_the_way_back_gets_the_time_that_everybody_had() {
         let start = crate::clock::now().instant;
-        let linger = Linger { after_close: 15 * SECOND, after_start: Duration::ZERO, started: start };
+        let linger = Linger { after_close: 15 * SECOND, after_start: Duration::ZERO, settled: start };
         let published = start + 100 * SECOND;
         let moment = Moment { published, linger, now: published + 5 * SECOND };
         let live = Ladder::default().steps()[0];
@@ -133,7 +137,7 @@ mod tests {
     #[test]
     fn nobody_is_absent_from_a_server_that_has_just_started() {
         let start = crate::clock::now().instant;
-        let linger = Linger { after_close: 15 * SECOND, after_start: 60 * SECOND, started: start };
+        let linger = Linger { after_close: 15 * SECOND, after_start: 60 * SECOND, settled: start };
         let moment = Moment { published: start, linger, now: start + 5 * SECOND };
         let entry = enter(&Ladder::default().steps()[0], Presence::Away, moment);
         assert_eq!(entry, Entry { wait: 55 * SECOND, live_failed: true });

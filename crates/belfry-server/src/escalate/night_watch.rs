@@ -1,5 +1,6 @@
 //! From notifications whose live step is over to deliveries: what was confirmed in time leaves no trace but its row.
 
+use crate::arm::{Elsewhere, begin_elsewhere};
 use crate::clock::{self, Now};
 use crate::escalate::policy;
 use crate::services::Services;
@@ -93,12 +94,24 @@ async fn look(services: &Services, mark: bool, now: Now) -> Result<(), StoreErro
 async fn open(services: &Services, taken: &[Watched], mark: bool, now: Now) -> Result<(), StoreError> {
     let asked: Vec<(UserId, Seq)> = taken.iter().map(|one| (one.user.clone(), one.seq)).collect();
     let reached = if asked.is_empty() { Vec::new() } else { services.store.levels(asked).await? };
+    let wanted: Vec<&Watched> = taken
+        .iter()
+        .zip(reached)
+        .filter(|(watched, reached)| wants_more(watched, *reached))
+        .map(|(watched, _)| watched)
+        .collect();
+    let users: Vec<&UserId> = wanted.iter().map(|watched| &watched.user).collect();
+    let presences = if users.is_empty() { Vec::new() } else { services.presences(&users, now).await? };
     let mut unanswered = Vec::new();
-    for (watched, reached) in taken.iter().zip(reached) {
-        if !wants_more(watched, reached) {
+    for (watched, presence) in wanted.into_iter().zip(presences) {
+        if watched.elsewhere {
+            match begin_elsewhere(watched, presence, now.instant) {
+                Elsewhere::Nothing => {}
+                Elsewhere::Later(watched, look_at) => services.watch.add(watched, look_at),
+                Elsewhere::Now(watched) => unanswered.push(delivery(&watched, now)),
+            }
             continue;
         }
-        let presence = services.hub.presence(&watched.user);
         let first = &watched.alert.ladder.steps()[0];
         match policy::look_again(first, presence, watched.alert.published, now.instant) {
             Some(wait) if watched.next_step > 0 => {
@@ -109,7 +122,9 @@ async fn open(services: &Services, taken: &[Watched], mark: bool, now: Now) -> R
         }
     }
     // The mark stays below what this look holds; the next one moves it.
-    let watched_to = (mark && services.store.gauges().fanouts == 0).then(|| services.watch.mark());
+    // Of several nodes each has a mark of its own, which goes with its lease.
+    let mark = mark && services.cluster.is_none() && services.store.gauges().fanouts == 0;
+    let watched_to = mark.then(|| services.watch.mark());
     let moves = watched_to.is_some_and(|to| to > services.store.watched_to());
     if unanswered.is_empty() && !moves {
         return Ok(());

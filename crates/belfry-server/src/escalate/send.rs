@@ -147,7 +147,11 @@ async fn may_begin(services: &Services, outgoing: &Outgoing) -> Begin {
             return Begin::Later;
         }
         match services.store.still_wanted(std::slice::from_ref(&outgoing.leg)).await {
-            Ok(wanted) if wanted.first() == Some(&true) => return Begin::Now,
+            // The answer may have come late: whoever was paused meanwhile may have lost the lease.
+            Ok(wanted) if wanted.first() == Some(&true) => {
+                let left = outgoing.leased_until.saturating_duration_since(clock::now().instant);
+                return if left < LEASE_LEFT_MIN { Begin::Later } else { Begin::Now };
+            }
             Ok(_) | Err(StoreError::Closed) => return Begin::Never,
             Err(_) => tokio::time::sleep(RECORD_AGAIN).await,
         }

@@ -154,8 +154,9 @@ pub(super) async fn authenticate_connection(
     let expires_at = Some(person.identity.expires_at);
     let (issued_at, kid) = (person.identity.issued_at, person.identity.kid.clone());
     let signal = Signal::Renewed { expires_at, issued_at, kid };
-    if !services.hub.signal_connection(person.user(), connection.0, signal) {
-        let detail = "this user has no such open connection on this node";
+    let told = services.tell_renewed(person.user(), connection.0, signal, clock::now()).await;
+    if !told.map_err(|error| services.store_problem(&error))? {
+        let detail = "this user has no such open connection";
         return Err(Refusal::new(ErrorCode::ConnectionUnknown, detail));
     }
     let token_expires_at = expires_at.map(clock::timestamp);

@@ -3,14 +3,14 @@
 use super::body::{self, BodyLimit};
 use super::caller::{Operator, PathKey};
 use crate::clock;
-use crate::metrics::Seen;
+use crate::metrics::{ClusterSeen, Seen};
 use crate::refusal::{Answer, Refusal};
 use crate::services::Services;
 use crate::tasks::TaskKind;
 use axum::body::Body;
 use axum::extract::State;
 use belfry_protocol::operation::{BackupBody, BackupLine, Health, HealthStatus, RevokedKey, RevokedKeys};
-use belfry_protocol::stats::{NodeStats, Stats};
+use belfry_protocol::stats::Stats;
 use belfry_protocol::{ErrorCode, Problem};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -44,19 +44,10 @@ pub(super) async fn ready(State(services): State<Arc<Services>>) -> Result<Answe
 }
 
 /// Connections, users, rates and queues.
-pub(super) async fn stats(State(services): State<Arc<Services>>, _: Operator) -> Answer {
+pub(super) async fn stats(State(services): State<Arc<Services>>, _: Operator) -> Result<Answer, Refusal> {
     let now = clock::now();
-    let hub = services.hub.counts();
     let store = services.store.gauges();
-    let node = NodeStats {
-        node: services.config.server.node.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        uptime_seconds: now.instant.saturating_duration_since(services.started.instant).as_secs(),
-        websocket: hub.websocket,
-        sse: hub.sse,
-        users: hub.users,
-        draining: services.hub.is_draining(),
-    };
+    let totals = services.totals(now).await.map_err(|error| services.store_problem(&error))?;
     let queues = BTreeMap::from([
         ("store_writer".to_owned(), store.writer_queue),
         ("unsettled".to_owned(), store.unsettled),
@@ -70,14 +61,14 @@ pub(super) async fn stats(State(services): State<Arc<Services>>, _: Operator) ->
         ("dead_letters".to_owned(), store.dead_letters),
     ]);
     let stats = Stats {
-        connections: hub.websocket + hub.sse,
-        users: hub.users,
-        nodes: vec![node],
-        kinds: services.metrics.kinds(now.instant),
+        connections: totals.nodes.iter().map(|node| node.websocket + node.sse).sum(),
+        users: totals.nodes.iter().map(|node| node.users).sum(),
+        nodes: totals.nodes,
+        kinds: totals.kinds,
         queues,
         delivery_lag_ms: store.delivery_lag_ms(now.unix_ms()),
     };
-    body::answer(StatusCode::OK, &stats)
+    Ok(body::answer(StatusCode::OK, &stats))
 }
 
 /// For Prometheus.
@@ -92,6 +83,11 @@ pub fn metrics_text(services: &Services) -> Answer {
         hub: services.hub.counts(),
         store: services.store.gauges(),
         watched: services.watch.len() as u64,
+        cluster: services.cluster.as_ref().map(|cluster| ClusterSeen {
+            bus: cluster.bus_gauges().unwrap_or_default(),
+            hears: cluster.hears(),
+            presence_queue: cluster.changes.len() as u64,
+        }),
         ways: services.ways.status(now.instant),
         now: now.unix_ms(),
     };

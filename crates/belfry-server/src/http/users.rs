@@ -35,9 +35,11 @@ pub(super) fn unknown() -> Refusal {
     )
 }
 
-fn user(services: &Services, row: UserRow) -> User {
+async fn user(services: &Services, row: UserRow) -> User {
+    // A figure beside the point: where it cannot be read it is that of this node.
+    let elsewhere = services.connections_elsewhere(&row.id, clock::now()).await.unwrap_or(0);
     User {
-        connections: services.hub.connections_of(&row.id),
+        connections: services.hub.connections_of(&row.id) + elsewhere,
         id: row.id,
         profile: row.profile,
         created_at: clock::timestamp(row.created_at),
@@ -60,7 +62,7 @@ pub(super) async fn put_user(
     let row = services.store.put_user(&id, profile, now.unix_ms()).await;
     let row = row.map_err(|error| services.store_problem(&error))?;
     services.tell_settings(&id, now).await.map_err(|error| services.store_problem(&error))?;
-    Ok(body::answer(StatusCode::OK, &user(&services, row)))
+    Ok(body::answer(StatusCode::OK, &user(&services, row).await))
 }
 
 /// Checks what an application tells of a person.
@@ -111,7 +113,7 @@ pub(super) async fn read_user(
 ) -> Result<Answer, Refusal> {
     let row = services.store.user(&id).await.map_err(|error| services.store_problem(&error))?;
     let row = row.ok_or_else(unknown)?;
-    Ok(body::answer(StatusCode::OK, &user(&services, row)))
+    Ok(body::answer(StatusCode::OK, &user(&services, row).await))
 }
 
 /// Erases everything of a user.
@@ -157,7 +159,7 @@ pub(super) async fn export_user(
     PathUser(id): PathUser,
 ) -> Result<Answer, Refusal> {
     let first = page(&services, &id, None).await?.ok_or_else(unknown)?;
-    let head = head_line(&services, &first);
+    let head = head_line(&services, &first).await;
     let next = first.next;
     let items = item_lines(&first);
     let rest = futures_util::stream::unfold((services, id, next), |(services, id, next)| async move {
@@ -183,7 +185,7 @@ async fn page(services: &Services, id: &UserId, before: Option<i64>) -> Result<O
     Ok(page.map_err(|error| services.store_problem(&error))?)
 }
 
-fn head_line(services: &Services, export: &UserExport) -> Bytes {
+async fn head_line(services: &Services, export: &UserExport) -> Bytes {
     #[derive(serde::Serialize)]
     struct Head {
         user: ExportedUser,
@@ -191,7 +193,7 @@ fn head_line(services: &Services, export: &UserExport) -> Bytes {
     let groups = export.groups.iter().filter_map(|group| GroupId::new(group.as_str()).ok()).collect();
     let head = Head {
         user: ExportedUser {
-            profile: user(services, export.user.clone()),
+            profile: user(services, export.user.clone()).await,
             do_not_disturb: export.settings.do_not_disturb.clone(),
             preferences: export.preferences.clone(),
             devices: export.devices.iter().cloned().map(wire::exported_device).collect(),

@@ -124,7 +124,11 @@ impl<T: Transport> Edge<T> {
         let Drive { transport, session, registration, services } = &mut self.drive;
         let now = clock::now();
         if let Some(order) = registration.handle.next_order() {
+            let heads = matches!(order, Signal::Heads(_));
             session.on_signal(unless_revoked(services, order), now);
+            if heads && session.is_behind() {
+                services.metrics.count(Counter::SessionsBehind);
+            }
             return true;
         }
         // Hints wait in the hub, where they are bounded and can be dropped, until the socket took the last ones.
@@ -225,7 +229,12 @@ impl<T: Transport> Edge<T> {
                 }
             }
             Output::Ponged(heads) => services.hub.remember_pong(&registration.handle.user, heads),
-            Output::Visible(visible) => registration.handle.set_visible(visible, clock::now().instant),
+            Output::Visible(visible) => {
+                registration.handle.set_visible(visible, clock::now().instant);
+                if let Some(cluster) = services.cluster.as_ref().filter(|_| visible) {
+                    cluster.changes.became_visible(&registration.handle.user);
+                }
+            }
             Output::Close(code) => {
                 self.closing = Some(code);
             }
@@ -311,7 +320,9 @@ async fn try_read(services: &Services, user: &UserId, read: Read) -> Result<Read
         Read::RenewEpoch => {
             services.metrics.count(Counter::CursorsAboveHead);
             tracing::error!(user.id = %user, "a client has more than the store: it was restored from an older state");
-            ReadResult::Renewed(store.renew_user_epoch(user, clock::now().unix_ms()).await?)
+            let renewed = store.renew_user_epoch(user, clock::now().unix_ms()).await?;
+            services.tell_to_look(user);
+            ReadResult::Renewed(renewed)
         }
     })
 }
@@ -351,7 +362,7 @@ fn refused(refusal: &crate::auth::Refusal) -> ErrorMessageData {
 fn unless_revoked(services: &Services, order: Signal) -> Signal {
     match order {
         Signal::Renewed { kid, .. } if services.gate.verifier().is_key_revoked(kid.as_deref()) => {
-            Signal::Close(CloseCode::TokenRevoked, "the token was revoked: sign in again")
+            Signal::Close(CloseCode::TokenRevoked, "the token was revoked: sign in again".into())
         }
         order => order,
     }

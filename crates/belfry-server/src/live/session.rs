@@ -26,7 +26,8 @@ use belfry_protocol::{
     Stream, UserId,
 };
 use belfry_store::{
-    AckRow, ChangedRow, Connected, Heads, InboxRows, ItemsPage, PageLimit, Settings, Standing, UnixMs, Unread,
+    AckRow, ChangedRow, Connected, Heads, InboxRows, ItemsPage, PageLimit, Settings, Standing, UnixMs,
+    Unread, UserHead,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -82,6 +83,8 @@ pub struct SessionRules {
     pub inbound: Rate,
     /// Most changes of one frame.
     pub changes_per_frame: usize,
+    /// Each session reads where it stands with its heartbeat; else the node does it for all of them.
+    pub reads_at_heartbeat: bool,
     /// This node.
     pub server: ServerInfo,
 }

@@ -11,6 +11,7 @@ impl Session {
         let (stream, seq) = match &signal {
             Signal::Alert { seq, .. } | Signal::Changed { seq, .. } => (Stream::User, *seq),
             Signal::Announcement { seq, .. } | Signal::AllChanged { seq, .. } => (Stream::All, *seq),
+            Signal::Expect(stream, seq) => return self.expect_one(*stream, *seq, now),
             _ => return self.on_order(signal, now),
         };
         let sent = *position(&mut self.sent, stream);
@@ -46,7 +47,7 @@ impl Session {
     }
 
     /// Whether the store has more than was sent.
-    pub(super) fn is_behind(&self) -> bool {
+    pub fn is_behind(&self) -> bool {
         self.sent.user < self.known.user || self.sent.all < self.known.all
     }
 
@@ -56,6 +57,38 @@ impl Session {
         if self.is_behind() {
             self.ahead_since.get_or_insert(now.instant);
         }
+    }
+
+    /// One stream goes up to here.
+    fn expect_one(&mut self, stream: Stream, seq: Seq, now: Now) {
+        let mut head = self.known;
+        let known = position(&mut head, stream);
+        *known = seq.max(*known);
+        self.expect(head, now);
+    }
+
+    /// What the node read of everybody. A session that is reading has the newer word by itself.
+    fn on_heads(&mut self, found: &UserHead, now: Now) {
+        if found.settings.rev > self.settings.rev {
+            self.on_order(Signal::Settings(Arc::new(found.settings.clone())), now);
+        }
+        if found.revoke_before > self.revoked_before
+            && let Some(before) = found.revoke_before
+        {
+            self.on_order(Signal::Revoked(before), now);
+        }
+        if self.is_closing() || !self.wants_signals() {
+            return;
+        }
+        if found.epoch != self.standing.epoch {
+            return self.read(Read::Standing);
+        }
+        if found.head.user == self.sent.user {
+            self.unread.user = found.unread;
+        }
+        let head =
+            Heads { user: found.head.user.max(self.known.user), all: found.head.all.max(self.known.all) };
+        self.expect(head, now);
     }
 
     /// Sends the successor of what was sent last, or holds it until the count is known.
@@ -159,6 +192,8 @@ impl Session {
 
     pub(super) fn on_order(&mut self, signal: Signal, now: Now) {
         match signal {
+            // Two nodes may tell of two changes in either order.
+            Signal::Settings(settings) if settings.rev < self.settings.rev => {}
             Signal::Settings(settings) => {
                 self.settings = settings;
                 if self.speaks.v1() {
@@ -169,7 +204,8 @@ impl Session {
                     self.frame(&ServerFrame::SettingsChanged { data, timestamp: now.at });
                 }
             }
-            Signal::Close(code, why) => self.refuse(code, ErrorCode::of_close(code), why, now),
+            Signal::Close(code, why) => self.refuse(code, ErrorCode::of_close(code), &why, now),
+            Signal::Heads(found) => self.on_heads(&found, now),
             Signal::Revoked(before) => {
                 self.revoked_before = self.revoked_before.max(Some(before));
                 if crate::auth::is_revoked(self.token_issued_at, Some(before)) {
@@ -190,7 +226,8 @@ impl Session {
             Signal::Alert { .. }
             | Signal::Announcement { .. }
             | Signal::Changed { .. }
-            | Signal::AllChanged { .. } => {}
+            | Signal::AllChanged { .. }
+            | Signal::Expect(..) => {}
         }
     }
 }

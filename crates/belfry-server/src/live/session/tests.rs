@@ -29,6 +29,7 @@ fn rules() -> SessionRules {
         trust_pong: false,
         inbound: Rate { per_second: 0.0, burst: 0.0 },
         changes_per_frame: 2,
+        reads_at_heartbeat: true,
         server: ServerInfo { node: "n".into(), version: "v".into() },
     }
 }
@@ -414,7 +415,7 @@ fn a_revocation_ends_what_stands_on_it_also_when_it_overtook_the_renewal() {
 #[test]
 fn an_order_to_close_says_why_first_and_nothing_follows() {
     let (mut session, now) = live(Speaks::V1, 0);
-    session.on_signal(Signal::Close(CloseCode::Replaced, "a newer one"), now);
+    session.on_signal(Signal::Close(CloseCode::Replaced, "a newer one".into()), now);
     session.on_signal(alert(1), now);
     session.on_text(r#"{"type":"ping"}"#, now);
     assert_eq!(said(&mut session), ["error replaced", "close 4305"]);
@@ -549,7 +550,7 @@ fn a_live_connection_outlives_a_store_that_cannot_be_read() {
 #[test]
 fn nothing_is_said_after_the_close_and_binary_frames_count_against_the_rate() {
     let (mut session, now) = live(Speaks::V1, 0);
-    session.on_signal(Signal::Close(CloseCode::Replaced, "why"), now);
+    session.on_signal(Signal::Close(CloseCode::Replaced, "why".into()), now);
     session.take_outputs();
     session.on_binary(now);
     session.on_text("no frame", now);

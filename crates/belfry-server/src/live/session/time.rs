@@ -74,7 +74,7 @@ impl Session {
             return;
         }
         self.next_ping_at = now.instant + self.rules.heartbeat_interval;
-        if self.wants_signals() {
+        if self.rules.reads_at_heartbeat && self.wants_signals() {
             // A hint is lost when its sender dies between commit and hub; here it is missed and made good.
             self.read(Read::Standing);
         }
