@@ -3,6 +3,7 @@
 
 pub mod caller;
 pub mod chaos;
+pub mod cluster;
 pub mod deadline;
 pub mod events;
 pub mod fakes;
@@ -12,10 +13,12 @@ pub mod process;
 pub mod providers;
 pub mod recorder;
 pub mod server;
+pub mod shared;
 pub mod shim;
 pub mod socket;
 
 pub use caller::{Answer, Caller, numbered};
+pub use cluster::Cluster;
 pub use deadline::{DEADLINE, eventually, within};
 pub use events::Events;
 pub use house::House;

@@ -17,9 +17,10 @@ const OUTPUT_BYTES_MAX: usize = 32 << 20;
 /// What the server logs once it listens.
 const LISTENING: &str = "listening on ";
 /// Crates the binary is made of.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "belfry-server",
     "belfry-store",
+    "belfry-bus",
     "belfry-websocket",
     "belfry-protocol",
     "belfry-client",

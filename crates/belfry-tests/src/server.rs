@@ -3,6 +3,7 @@
 use crate::caller::Caller;
 use crate::deadline::eventually;
 use crate::providers::Providers;
+use crate::shared::{self, Shared};
 use belfry_channels::Channel;
 use belfry_server::clock;
 use belfry_server::config::{ApiKeyOptions, ApiKeySecret, Config, Mode, Scope};
@@ -27,6 +28,8 @@ pub struct TestServer {
     config: Config,
     channels: Option<Vec<Arc<dyn Channel>>>,
     dir: Option<TempDir>,
+    /// Gone last, when no node has it open any more.
+    shared: Option<Arc<Shared>>,
 }
 
 impl Deref for TestServer {
@@ -78,12 +81,42 @@ impl TestServer {
         channels: Option<Vec<Arc<dyn Channel>>>,
         change: impl FnOnce(&mut Config),
     ) -> Self {
-        let mut caller = Caller::new("");
+        let caller = Caller::new("");
+        let shared = shared::is_default().then(|| Shared::of_directory(data_dir));
         let mut config = config(&caller, data_dir.to_owned());
+        if let Some(shared) = &shared {
+            shared.configure(&mut config);
+        }
         change(&mut config);
+        let mut server = Self::run(caller, config, channels).await;
+        server.shared = shared;
+        server
+    }
+
+    /// One node of several that share a store; `like`: whose secrets it takes.
+    pub fn node(
+        shared: &Arc<Shared>,
+        channels: Vec<Arc<dyn Channel>>,
+        like: Option<Caller>,
+        change: &dyn Fn(&mut Config),
+    ) -> impl Future<Output = Self> + use<> {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let caller = like.unwrap_or_else(|| Caller::new(""));
+        let mut config = config(&caller, dir.path().to_owned());
+        shared.configure(&mut config);
+        change(&mut config);
+        let shared = Arc::clone(shared);
+        async move {
+            let mut server = Self::run(caller, config, Some(channels)).await;
+            (server.dir, server.shared) = (Some(dir), Some(shared));
+            server
+        }
+    }
+
+    async fn run(mut caller: Caller, config: Config, channels: Option<Vec<Arc<dyn Channel>>>) -> Self {
         let server = start(config.clone(), channels.clone()).await;
         caller.url = format!("http://{}{}", server.local_addr(), config.server.base_path);
-        Self { caller, server: Some(server), config, channels, dir: None }
+        Self { caller, server: Some(server), config, channels, dir: None, shared: None }
     }
 
     /// What both doors stand on.
@@ -131,6 +164,11 @@ impl TestServer {
         let running: Vec<_> =
             TaskKind::ALL.into_iter().filter(|kind| services.tasks.running(*kind) != 0).collect();
         assert!(running.is_empty(), "tasks outlive the server: {running:?}");
+    }
+
+    /// It was killed: nothing of it is to be ended or looked at.
+    pub fn forget(&mut self) {
+        drop(self.server.take());
     }
 
     /// Waits until the server holds exactly so many live connections.

@@ -289,6 +289,10 @@ pub(super) const DATABASE_URL: Form<DatabaseUrl> = Form {
 
 /// The store that a URL means.
 pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, Wrong> {
+    // Where a file holds the URL, the default is no second one.
+    if text.is_empty() {
+        return Ok(DatabaseUrl::Sqlite(PathBuf::from("belfry.db")));
+    }
     match text.split_once(':') {
         Some(("sqlite", file)) => match file.strip_prefix("//").unwrap_or(file) {
             "" => Err(Wrong::Shape),

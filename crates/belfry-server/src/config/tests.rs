@@ -174,10 +174,10 @@ listen = 8787
 base_path = "belfry/"
 trusted_proxies = ["10.0.0.0/8", "proxy"]
 [database]
-url = "postgres://db/belfry"
+url = "mysql://root:secret@db/belfry"
 readers = 0
 [bus]
-url = "redis://cache"
+url = "redis://cache,nats://other"
 [auth]
 jwt_secret = 12345678
 required_claims = ["a"]
@@ -201,9 +201,9 @@ level = "verbose"
     belfry.toml:3: `server.listen` is `8787`; expected an address and port like "127.0.0.1:8787"
     belfry.toml:4: `server.base_path` is `"belfry/"`; expected "", or a path like "/belfry" that begins with a slash and does not end with one
     belfry.toml:5: `server.trusted_proxies` is `["10.0.0.0/8", "proxy"]`: `proxy` is no address and no network
-    belfry.toml:7: `database.url` is `"postgres://db/belfry"`: this build has no PostgreSQL store yet; use `sqlite:FILE`
+    belfry.toml:7: `database.url` is a value that is not shown here; expected `sqlite:FILE` or `postgres://user:password@host/database`
     belfry.toml:8: `database.readers` is `0`; expected a whole number from 1 to 4294967295
-    belfry.toml:10: `bus.url` is `"redis://cache"`: this build has no bus between nodes yet; use `memory` and run one node
+    belfry.toml:10: `bus.url`: all addresses must be of the same sort, each with its scheme
     belfry.toml:12: `auth.jwt_secret` is a value that is not shown here; expected text, or "" for none
     belfry.toml:13: `auth.required_claims` is `["a"]`; expected a table of claims like { type = "access" } with texts, whole numbers, true or false
     belfry.toml:14: `auth.jwks_url` is `"ftp://id"`; expected a URL like "https://id.example.com/jwks.json", or "" for none
@@ -551,4 +551,68 @@ fn an_unknown_protection_of_the_line_is_a_fault() {
     let faults = faults_of_file("[smtp]\ntls = \"ssl\"\nport = 70000");
     assert!(faults.contains("expected \"starttls\", \"tls\" or \"none\""), "{faults}");
     assert!(faults.contains("`smtp.port` is `70000`; expected a port from 1 to 65535"), "{faults}");
+}
+
+#[test]
+fn the_store_and_the_bus_are_what_their_urls_say_and_their_passwords_are_not_shown() {
+    let url = "postgres://belfry:s3cr3t@db-1,db-2/belfry";
+    let sources = environment(&[("BELFRY_DATABASE_URL", url), ("BELFRY_BUS_URL", "rediss://:s3cr3t@cache")]);
+    let (config, settings) = Config::load_with_settings(&sources).expect("has no fault");
+    assert!(config.shares_its_store() && config.database_path().is_none());
+    assert!(
+        matches!(&config.store_options().engine, belfry_store::EngineOptions::Postgres(found) if found.url == url)
+    );
+    assert!(matches!(config.bus_options(), Some(BusOptions::Redis(_))));
+    let shown = format!("{settings:?} {config:?} {:?} {:?}", config.bus_options(), config.store_options());
+    assert!(!shown.contains("s3cr3t"), "{shown}");
+    let value = |key: &str| settings.iter().find(|one| one.key == key).map(|one| one.value.clone()).unwrap();
+    assert_eq!(
+        (value("database.url"), value("bus.prefix")),
+        ("(set, not shown)".to_owned(), "\"belfry\"".to_owned())
+    );
+}
+
+#[test]
+fn hints_go_by_the_database_unless_another_bus_is_named() {
+    let of = |pairs: &[(&str, &str)]| Config::load(&environment(pairs)).expect("has no fault").bus_options();
+    let postgres = ("BELFRY_DATABASE_URL", "postgres://db/belfry");
+    assert!(of(&[]).is_none(), "one file, one node");
+    assert!(matches!(of(&[postgres]), Some(BusOptions::Postgres(_))));
+    assert!(matches!(of(&[postgres, ("BELFRY_BUS_URL", "postgres")]), Some(BusOptions::Postgres(_))));
+    assert!(
+        matches!(of(&[postgres, ("BELFRY_BUS_URL", "nats://a,tls://b")]), Some(BusOptions::Nats(found)) if found.urls.len() == 2)
+    );
+    assert!(of(&[postgres, ("BELFRY_BUS_URL", "memory")]).is_none());
+}
+
+#[test]
+fn the_urls_of_store_and_bus_can_stand_in_files() {
+    let (folder, sources) = file("[database]\nurl_file = \"store-url\"\n[bus]\nurl_file = \"bus-url\"\n");
+    std::fs::write(folder.path().join("store-url"), "postgres://belfry:s3cr3t@db/belfry\n").unwrap();
+    std::fs::write(folder.path().join("bus-url"), "nats://queue\n").unwrap();
+    let config = Config::load(&sources).expect("has no fault");
+    assert!(config.shares_its_store());
+    assert!(matches!(config.bus_options(), Some(BusOptions::Nats(_))));
+    std::fs::write(folder.path().join("store-url"), "mysql://root:s3cr3t@db\n").unwrap();
+    let faults = Config::load(&sources).expect_err("is faulty").to_string();
+    assert!(faults.contains("`database.url_file`") && !faults.contains("s3cr3t"), "{faults}");
+}
+
+#[test]
+fn nodes_that_could_not_work_together_are_told() {
+    let findings = |pairs: &[(&str, &str)]| {
+        let config = Config::load(&environment(pairs)).expect("has no fault");
+        let found = config
+            .check()
+            .into_iter()
+            .filter(|one| one.key.starts_with("bus") || one.key.starts_with("cluster"));
+        found.map(|one| (one.weight, one.key)).collect::<Vec<_>>()
+    };
+    let postgres = ("BELFRY_DATABASE_URL", "postgres://db/belfry");
+    assert_eq!(findings(&[]), []);
+    assert_eq!(findings(&[postgres]), []);
+    assert_eq!(findings(&[("BELFRY_BUS_URL", "redis://cache")]), [(Weight::Error, "bus.url")]);
+    assert_eq!(findings(&[postgres, ("BELFRY_BUS_URL", "memory")]), [(Weight::Warning, "bus.url")]);
+    assert_eq!(findings(&[("BELFRY__BUS__PREFIX", "a.b")]), [(Weight::Error, "bus.prefix")]);
+    assert_eq!(findings(&[("BELFRY__CLUSTER__LEASE", "2s")]), [(Weight::Error, "cluster.lease")]);
 }

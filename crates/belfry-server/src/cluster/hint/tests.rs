@@ -112,13 +112,14 @@ fn what_a_newer_node_adds_is_passed_over() {
 #[test]
 fn what_no_node_writes_is_refused() {
     let long = "x".repeat(WHY_BYTES_MAX + 1);
+    let going_away = CloseCode::GoingAway.number();
     let heads = [
         String::new(),
         "1".to_owned(),
         r#"1{"t":"revoked","u":"ann"}"#.to_owned(),
         r#"1{"t":"revoked","u":"","before":1}"#.to_owned(),
         r#"1{"t":"alert","id":"x","kind":"k","loud":{"severity":"info"},"to":[]}"#.to_owned(),
-        format!(r#"1{{"t":"close","u":"ann","code":1001,"why":"{long}"}}"#),
+        format!(r#"1{{"t":"close","u":"ann","code":{going_away},"why":"{long}"}}"#),
     ];
     for head in heads {
         let read = Hint::decode(&Message::of_head(head.clone()));
