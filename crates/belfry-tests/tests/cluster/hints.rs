@@ -112,7 +112,7 @@ async fn whoever_is_sent_away_is_sent_away_everywhere() {
     let answer = cluster[0].call(Method::POST, path, &body).await.expect(200).json();
     assert_eq!(answer["closed"], 2, "one here, one there");
     for socket in [&mut here, &mut there] {
-        assert_eq!(socket.next_of_type("error").await["data"]["code"], "token_revoked");
+        assert_eq!(socket.next_of_type("error").await["data"]["code"], "token-revoked");
     }
     let (status, _) = Socket::try_open(Opening::v1(&cluster[1].url).bearer(&cluster[1].token("ann")))
         .await
@@ -124,7 +124,7 @@ async fn whoever_is_sent_away_is_sent_away_everywhere() {
         Socket::open(Opening::v1(&cluster[1].url).bearer(&cluster[1].token_of_key("cid", "stolen"))).await;
     of_key.next_of_type("connection-established").await;
     cluster[0].call(Method::PUT, "/v1/revoked-keys/stolen", &json!({})).await.expect(200);
-    assert_eq!(of_key.next_of_type("error").await["data"]["code"], "token_revoked");
+    assert_eq!(of_key.next_of_type("error").await["data"]["code"], "token-revoked");
 
     cluster[0].call(Method::POST, "/v1/users/bob/disconnect", &json!({})).await.expect(200);
     bob.next_of_type("error").await;
@@ -149,7 +149,7 @@ async fn a_cookie_is_renewed_at_whichever_node_is_asked() {
     cluster[0]
         .user_call("bob", Method::POST, &path, &json!({}))
         .await
-        .expect_problem(404, "connection_unknown");
+        .expect_problem(404, "connection-unknown");
     // It outlives its first token: what is sent after that is still answered.
     let later = belfry_server::clock::now().instant + std::time::Duration::from_secs(5);
     tokio::time::sleep_until(later.into()).await;

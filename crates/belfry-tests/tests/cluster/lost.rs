@@ -105,5 +105,5 @@ async fn while_the_bus_is_away_heads_are_read_more_often() {
     assert!(cluster.counted(1, Counter::SessionsBehind) > 0);
     let body = serde_json::json!({"revoke_before": "2099-01-01T00:00:00Z"});
     cluster[0].call(http::Method::POST, "/v1/users/ann/disconnect", &body).await.expect(200);
-    assert_eq!(there.next_of_type("error").await["data"]["code"], "token_revoked", "orders are read as well");
+    assert_eq!(there.next_of_type("error").await["data"]["code"], "token-revoked", "orders are read as well");
 }
