@@ -2,7 +2,7 @@
 //! lost hint is made good.
 
 use crate::memory::Memory;
-use crate::sql::{Connection, Listed, Row, Sql, places, unreadable};
+use crate::sql::{Connection, Listed, Row, Sql, unreadable};
 use crate::{Settings, Store, StoreError, UnixMs};
 use belfry_protocol::frame::Heads;
 use belfry_protocol::{DoNotDisturb, Epoch, Seq, UserId};
@@ -104,6 +104,7 @@ pub(crate) fn of_users<T>(
     if let Some((last, length)) = names.last().cloned().zip(length) {
         names.resize(length, last);
     }
-    let mut select = conn.prepare_cached(&format!("{sql} IN ({})", places(names.len())))?;
+    let places: Vec<String> = (1..=names.len()).map(|number| format!("?{number}")).collect();
+    let mut select = conn.prepare_cached(&format!("{sql} IN ({})", places.join(", ")))?;
     select.query_map(Listed(names), read)?.collect()
 }

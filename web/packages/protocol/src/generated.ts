@@ -167,6 +167,9 @@ export type BatchResult = {
   problem?: Problem,
 };
 
+/** Whether a node hears the others. */
+export type BusState = "connected" | "lost";
+
 /** Data of `catch-up`. Holes inside are legal; the cursor moves only with `items`. */
 export type CatchUp = {
   /** Items at or below the client's cursor that changed since: their present state. */
@@ -777,6 +780,10 @@ export type NodeStats = {
   users: number,
   /** Whether it is draining. */
   draining: boolean,
+  /** Whether it hears the other nodes; absent where there is no bus. */
+  bus?: BusState,
+  /** How old these figures are: 0 for the node that answers, up to a third of `cluster.lease` for the others. */
+  seconds_ago: number,
 };
 
 /** One alert in one inbox. */
@@ -1094,7 +1101,7 @@ export type StateChange = "seen" | "read" | "unread" | "archived" | "unarchived"
 export type Stats = {
   /** Open connections on all nodes. */
   connections: number,
-  /** Users with at least one open connection. */
+  /** Users with at least one open connection; who is connected to several nodes counts at each. */
   users: number,
   /** One entry per node. */
   nodes: Array<NodeStats>,
