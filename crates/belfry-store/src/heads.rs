@@ -98,7 +98,7 @@ pub(crate) fn of_users<T>(
 ) -> Sql<Vec<T>> {
     let mut names: Vec<String> = users.iter().map(|user| user.as_str().to_owned()).collect();
     if conn.is_shared() {
-        return conn.prepare_cached(&format!("{sql} = ANY(?1)"))?.query_listed(names, read);
+        return conn.prepare_cached(&format!("{sql} = ANY(?1)"))?.query_listed([names], read);
     }
     let length = [1, 8, 64, USERS_PER_QUERY].into_iter().find(|length| names.len() <= *length);
     if let Some((last, length)) = names.last().cloned().zip(length) {
