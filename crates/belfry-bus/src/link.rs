@@ -44,7 +44,7 @@ pub(crate) enum Reader {
 impl Link {
     /// Connects and subscribes; the subscription is yet to be confirmed.
     pub(crate) async fn open(options: &BusOptions) -> Result<Self, BusError> {
-        let timeout = connect_timeout(options);
+        let timeout = connect_timeout(options).saturating_mul(ways(options));
         // On the heap: a client's handshake is large, and every future that connects would hold its size for ever.
         let opening = async {
             match options {
@@ -103,7 +103,19 @@ impl Drop for EndsWithLink {
     }
 }
 
-/// How long one try may take.
+/// How many addresses may be tried before one answers.
+fn ways(options: &BusOptions) -> u32 {
+    let ways = match options {
+        BusOptions::Memory(_) => 1,
+        BusOptions::Postgres(options) => 1 + options.url.secret().matches(',').count(),
+        // A sentinel is asked, and then there is the server it names.
+        BusOptions::Redis(options) => options.urls.len() * if options.sentinel.is_some() { 2 } else { 1 },
+        BusOptions::Nats(options) => options.urls.len(),
+    };
+    u32::try_from(ways.max(1)).unwrap_or(u32::MAX)
+}
+
+/// How long one try at one address may take.
 pub(crate) fn connect_timeout(options: &BusOptions) -> Duration {
     common(options).map_or(Common::default().connect_timeout, |common| common.connect_timeout)
 }

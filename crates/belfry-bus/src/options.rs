@@ -32,6 +32,9 @@ pub struct PostgresOptions {
 }
 
 /// How Redis is reached, version 6 or newer; a cluster must be 7 or newer.
+///
+/// Its user needs the channels `&PREFIX.*` and the commands `+hello +psubscribe +publish`; in a cluster
+/// `+hello +cluster|slots +ssubscribe +spublish`.
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
     /// `redis://user:password@host:port`, or `rediss://` with TLS. Several: the nodes of a cluster, the sentinels,
@@ -55,10 +58,11 @@ pub struct Sentinel {
     pub password: Option<SecretString>,
 }
 
-/// How NATS is reached.
+/// How NATS is reached. Its user needs the permissions to publish and to subscribe to `PREFIX.>`.
 #[derive(Debug, Clone)]
 pub struct NatsOptions {
-    /// `nats://user:password@host:port`, or `tls://`. Several: the servers of a cluster.
+    /// `nats://user:password@host:port`, or `tls://`. Several: the servers of a cluster, each one that may be entered;
+    /// the credentials of the first serve for all.
     pub urls: Vec<ServerUrl>,
     /// A credentials file, as written by `nsc`.
     pub credentials_file: Option<PathBuf>,
@@ -74,7 +78,7 @@ pub struct Common {
     pub prefix: String,
     /// Certificates to trust instead of the system's, in PEM.
     pub ca_file: Option<PathBuf>,
-    /// How long one try to connect and to confirm the subscription may take.
+    /// How long a try at one address may take, and then the confirmation of the subscription.
     pub connect_timeout: Duration,
     /// Queues, probes, waits.
     pub tuning: Tuning,

@@ -42,6 +42,8 @@ mod connecting;
 mod limits;
 #[path = "contract/losing.rs"]
 mod losing;
+#[path = "contract/nats_cluster.rs"]
+mod nats_cluster;
 #[path = "contract/redis_cluster.rs"]
 mod redis_cluster;
 #[path = "contract/redis_sentinel.rs"]

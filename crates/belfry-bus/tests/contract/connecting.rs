@@ -56,6 +56,23 @@ contract! {
     }
 }
 
+contract! {
+    on [Redis Nats]
+
+    async fn the_next_address_is_tried_when_one_says_nothing(ground: Ground) {
+        let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = deaf.local_addr().unwrap().to_string();
+        let urls = [ground.address.replacen(host_of(&ground.address), &here, 1), ground.address.clone()];
+        let mut options = match ground.engine {
+            Engine::Redis => BusOptions::Redis(RedisOptions::new(urls)),
+            _ => BusOptions::Nats(NatsOptions::new(urls)),
+        };
+        quick(&mut options, &ground.prefix);
+        options.common_mut().unwrap().connect_timeout = std::time::Duration::from_secs(1);
+        Node::join(options, 1).await;
+    }
+}
+
 #[tokio::test]
 async fn redis_with_a_wrong_password_says_so() {
     let Some(server) = Server::redis(&["--requirepass", "right"]).await else { return };
@@ -111,4 +128,45 @@ async fn a_redis_user_who_may_not_subscribe_is_told() {
     quick(&mut options, &fresh_prefix());
     let error = refusal(options).await;
     assert_eq!(error.trouble, Trouble::Refused, "{error}");
+}
+
+#[tokio::test]
+async fn a_redis_user_needs_no_more_rights_than_documented() {
+    let prefix = fresh_prefix();
+    let channels = format!("&{prefix}.*");
+    let rights = ["--user", "belfry", "on", ">right", "resetchannels", &channels];
+    let commands = ["-@all", "+hello", "+psubscribe", "+publish"];
+    let Some(server) = Server::redis(&[&rights[..], &commands[..]].concat()).await else { return };
+    let url = format!("redis://belfry:right@127.0.0.1:{}", server.port);
+    let mut options = BusOptions::Redis(RedisOptions::new([url]));
+    quick(&mut options, &prefix);
+    let (one, mut other) = (Node::join(options.clone(), 1).await, Node::join(options.clone(), 2).await);
+    one.send(Subject::Partition(1), "by right");
+    assert_eq!(other.heard().await, "by right");
+    options.common_mut().unwrap().prefix = fresh_prefix();
+    assert_eq!(refusal(options).await.trouble, Trouble::Refused, "another prefix is not ours");
+}
+
+#[tokio::test]
+async fn a_nats_user_needs_no_more_rights_than_documented() {
+    let prefix = fresh_prefix();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let configuration = format!(
+        "authorization {{ users = [ {{ user: belfry, password: right, permissions: {{ \
+         publish: \"{prefix}.>\", subscribe: \"{prefix}.>\" }} }} ] }}"
+    );
+    std::fs::write(&file, configuration).unwrap();
+    let Some(server) = Server::nats(&["-c", file.path().to_str().unwrap()]).await else { return };
+    let url = format!("nats://belfry:right@127.0.0.1:{}", server.port);
+    let mut options = BusOptions::Nats(NatsOptions::new([url]));
+    quick(&mut options, &prefix);
+    let (one, mut other) = (Node::join(options.clone(), 1).await, Node::join(options.clone(), 2).await);
+    one.send(Subject::Partition(1), "by right");
+    assert_eq!(other.heard().await, "by right");
+    let common = options.common_mut().unwrap();
+    common.prefix = fresh_prefix();
+    common.connect_timeout = std::time::Duration::from_secs(1);
+    let error = refusal(options).await;
+    assert_eq!(error.trouble, Trouble::Silent);
+    assert!(error.to_string().contains("may both publish and subscribe"), "{error}");
 }
