@@ -148,8 +148,8 @@ async fn a_shard_that_was_killed_comes_back() {
 async fn one_silent_shard_is_noticed() {
     let Some(cluster) = Cluster::start().await else { return };
     let mut node = cluster.join(0, 1).await;
-    cluster.servers[1].signal("-STOP");
+    cluster.servers[1].pause();
     assert_eq!(node.next().await, Event::Lost);
-    cluster.servers[1].signal("-CONT");
+    cluster.servers[1].go_on();
     assert_eq!(node.next().await, Event::Back);
 }

@@ -42,10 +42,20 @@ impl Server {
         Self::start_in("redis-server", arguments, port, folder).await
     }
 
-    /// Sends it a signal.
-    pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+    /// Stops it where it is: its connections stay open, and it says nothing.
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        // The shell's own, as not every machine has a program of that name.
+        let kill = format!("kill -{signal} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     /// NATS on a free port; `None`: there is no NATS here.
@@ -121,7 +131,9 @@ fn spawn(program: &str, arguments: &[String], folder: &TempDir) -> std::io::Resu
         .spawn()
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago. Below those that systems lend to clients: a server that was killed finds its
+/// own port free when it is started again.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(15_000..32_000));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
