@@ -11,6 +11,13 @@ const into = join(web, 'dist', 'sdk');
 
 const built = (name, entry) => join(web, 'packages', name, 'dist', `${entry}.js`);
 
+/** Firefox keeps a module that the network failed as failed; under another address it asks again. */
+const again = {
+  name: 'again',
+  renderChunk: (code) =>
+    code.replace(/\bimport\((["'])(\.[^"']+)\1\)/g, 'import("$2").catch(() => import("$2?again=" + Date.now()))'),
+};
+
 /** A page's modules. What several share stands in chunks whose names say what is in them. */
 const modules = {
   input: {
@@ -20,6 +27,7 @@ const modules = {
     elements: built('elements', 'index'),
     auto: built('elements', 'auto'),
   },
+  plugins: [again],
   output: {
     dir: into,
     format: 'esm',
@@ -37,8 +45,8 @@ const worker = {
 };
 
 rmSync(into, { recursive: true, force: true });
-for (const { input, output } of [modules, worker]) {
-  const bundle = await rolldown({ input, platform: 'browser', cwd: web });
+for (const { input, output, plugins } of [modules, worker]) {
+  const bundle = await rolldown({ input, plugins, platform: 'browser', cwd: web });
   const { output: files } = await bundle.write(output);
   await bundle.close();
   for (const { fileName } of files) {

@@ -31,6 +31,8 @@ export class Site {
   readonly tokens: string[] = [];
   /** As some networks do: WebSockets are refused, everything else passes. */
   upgradesBlocked = false;
+  /** Paths of what a deploy took away. */
+  gone: RegExp | null = null;
   /** What `/token` answers with instead of a fresh token, for each reason. */
   stale: (reason: string) => string | null = () => null;
   readonly #server: Server;
@@ -70,6 +72,7 @@ export class Site {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
+    if (this.gone?.test(url.pathname)) return void response.writeHead(404).end();
     if (PASSED_ON.test(url.pathname)) return this.#pass(request, response);
     const belfry = this.#running();
     const user = /(?:^|; )session=([^;]+)/.exec(request.headers.cookie ?? '')?.[1];

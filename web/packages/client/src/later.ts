@@ -1,6 +1,6 @@
 /** A part that is loaded when it is needed. What is asked of it before waits, and happens in the order it was asked. */
 
-import { asFailure, handled } from './failure.js';
+import { asFailure, failure, handled, isFailure } from './failure.js';
 import type { Unsubscribe } from './types.js';
 
 export interface Later<T> {
@@ -27,7 +27,13 @@ export function createLater<T>(load: () => Promise<T>): Later<T> {
     } catch (error) {
       // The next one who needs it tries again.
       flight = undefined;
-      throw asFailure(error, 'request-failed');
+      if (isFailure(error)) throw error;
+      // After a deploy that took the old files away only another visit helps.
+      const { message } = asFailure(error, 'request-failed');
+      throw failure('request-failed', `${message}; reload the page if this stays so`, {
+        retryable: true,
+        cause: error,
+      });
     }
   };
   const later: { -readonly [K in keyof Later<T>]: Later<T>[K] } = {

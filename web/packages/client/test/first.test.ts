@@ -162,7 +162,10 @@ describe('while the rest of the client is loading', () => {
     client.connect();
     await eventually(net, 'a connection', connected(client));
     await eventually(net, 'it was told', () => net.errors.length > 0);
-    expect(net.errors[0]).toMatchObject({ code: 'request-failed', message: 'no network' });
+    expect(net.errors[0]).toMatchObject({
+      code: 'request-failed',
+      message: 'no network; reload the page if this stays so',
+    });
     await net.publish();
     network.code = Promise.resolve();
     await net.clock.advance(5_000);

@@ -65,7 +65,11 @@ describe('a part that is loaded later', () => {
     later.when((to) => to.push('waited'));
     const refused = later.ask(() => {});
     fail(new TypeError('no network'));
-    await expect(refused).rejects.toMatchObject({ name: 'BelfryError', code: 'request-failed', message: 'no network' });
+    await expect(refused).rejects.toMatchObject({
+      name: 'BelfryError',
+      code: 'request-failed',
+      message: 'no network; reload the page if this stays so',
+    });
     const answer = later.ask((to) => to.length);
     arrive(log);
     expect(await answer).toBe(1);

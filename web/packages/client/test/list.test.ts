@@ -340,7 +340,8 @@ describe('links', () => {
     client.open(client.alerts.get()[0] as AnyAlert);
     await net.clock.settle();
     expect(navigate.mock.calls).toEqual(followed === null ? [] : [[followed]]);
-    expect(opened.mock.calls.map(([url]) => String(url))).toEqual(elsewhere === null ? [] : [elsewhere]);
+    const tabs = opened.mock.calls.map(([url, ...how]) => [String(url), ...how]);
+    expect(tabs).toEqual(elsewhere === null ? [] : [[elsewhere, '_blank', 'noopener']]);
     expect(client.alerts.get()[0]?.state.read).toBe(true);
   });
 
