@@ -56,6 +56,30 @@ describe('an alert about one of the family', () => {
     expect(ann.errors).toEqual([]);
   });
 
+  test('the page that the server rendered comes to life, node by node', async () => {
+    await using kordant = await Kordant.start();
+    await using browser = await Chromium.open();
+    const ann = await browser.tab();
+    await kordant.signIn(ann, 'ann');
+    // Between the last byte of the page and its first script.
+    await ann.page.addInitScript(() =>
+      document.addEventListener('readystatechange', () => {
+        if (document.readyState !== 'interactive') return;
+        for (const node of document.querySelectorAll('belfry-bell, belfry-connection, .card'))
+          Object.assign(node, { rendered: true });
+      }),
+    );
+    await ann.goto(`${kordant.url}/dashboard`);
+    await kordant.live(ann);
+    await find(ann, 'SpamShield', 'ann');
+    await until('a row', async () => (await accounts(ann)).length === 1);
+    const nodes = await ann.evaluate(() =>
+      [...document.querySelectorAll('belfry-bell, belfry-connection, .card')].map((node) => 'rendered' in node),
+    );
+    expect(nodes).toEqual(Array(7).fill(true));
+    expect(ann.errors).toEqual([]);
+  });
+
   test('K2 is in both tabs of one person, and pops up in one', async () => {
     await using kordant = await Kordant.start();
     await using browser = await Chromium.open();
