@@ -151,6 +151,7 @@ export class Manners {
     if (toasts.length === 0) {
       clearInterval(this.#ticking);
       this.#ticking = undefined;
+      return;
     }
     // Somebody reads it, or nobody is there: time stands still.
     if (this.#hovered || focusIn(region.root) || !this.#attended()) return;
