@@ -13,8 +13,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// How to reach PostgreSQL.
 #[derive(Clone)]
 pub struct PostgresOptions {
-    /// `postgres://user:password@host:port/database`, with several hosts where there are standbys. TLS as its `sslmode`
-    /// says: `disable`, `prefer` (the default), or `require`; whoever asks for TLS gets a certificate that is checked.
+    /// `postgres://user:password@host:port/database`, with several hosts where there are standbys. TLS with
+    /// `sslmode=require`, or where `ca_file` is given: then the certificate is checked. Else the way is not encrypted.
     pub url: String,
     /// Certificates of authorities that are trusted, instead of the system's; PEM.
     pub ca_file: Option<PathBuf>,
@@ -65,12 +65,14 @@ impl PostgresOptions {
         reason = "the task ends with the client, and with its thread's runtime"
     )]
     pub(crate) async fn connect(&self) -> Sql<Client> {
-        let config = self.config()?;
-        if config.get_ssl_mode() == SslMode::Disable {
+        let mut config = self.config()?;
+        if config.get_ssl_mode() != SslMode::Require && self.ca_file.is_none() {
+            config.ssl_mode(SslMode::Disable);
             let (client, connection) = config.connect(NoTls).await?;
             tokio::spawn(connection);
             return Ok(client);
         }
+        config.ssl_mode(SslMode::Require);
         let (client, connection) = config.connect(self.tls()?).await?;
         tokio::spawn(connection);
         Ok(client)

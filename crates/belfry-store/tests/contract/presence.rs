@@ -23,9 +23,12 @@ fn open(name: &str, connections: u32) -> PresenceWrite {
 }
 
 async fn elsewhere(it: &TestStore, names: &[&str], now: UnixMs) -> Vec<Elsewhere> {
-    let mut found = it.store.elsewhere(names.iter().map(|name| user(name)).collect(), HERE, now).await.unwrap();
+    let mut found =
+        it.store.elsewhere(names.iter().map(|name| user(name)).collect(), HERE, now).await.unwrap();
     // The clock that all nodes go by may be read a little differently each time.
-    let rounded = |ago: &mut Option<Duration>| *ago = ago.map(|ago| Duration::from_secs(ago.as_secs_f64().round() as u64));
+    let rounded = |ago: &mut Option<Duration>| {
+        *ago = ago.map(|ago| Duration::from_secs(ago.as_secs_f64().round() as u64))
+    };
     for one in &mut found {
         rounded(&mut one.since_ago);
         rounded(&mut one.left_ago);
