@@ -75,7 +75,7 @@ pub use nodes::{Incarnation, NodeRow, NodeWrite, TakenOver};
 pub use postgres_options::PostgresOptions;
 pub use presence::{Elsewhere, PresenceWrite};
 pub use reach::Recipient;
-pub use schema::{schema_version, sqlite_version};
+pub use schema::sqlite_version;
 pub use types::*;
 
 use belfry_protocol::device::PushAddress;
@@ -86,6 +86,14 @@ use inbox::Snapshot;
 use inner::Inner;
 use std::path::Path;
 use std::sync::Arc;
+
+/// The schema that this version gives an engine.
+pub fn schema_of(engine: &EngineOptions) -> u32 {
+    match engine {
+        EngineOptions::Sqlite(_) => schema::schema_version(),
+        EngineOptions::Postgres(_) => postgres_schema::known_version(),
+    }
+}
 
 /// The store: cheap to clone, shared by the whole node. When the last clone goes without [`Store::close`], what was
 /// acknowledged is written and the threads end.

@@ -16,7 +16,7 @@ const UNLOCK: &str = "SELECT pg_advisory_unlock(4848100)";
 const SAFE: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
 
 /// The schema that this version writes.
-fn known_version() -> u32 {
+pub(crate) fn known_version() -> u32 {
     let runner = migrations::migrations::runner();
     runner.get_migrations().iter().map(|one| one.version() as u32).max().unwrap_or(0)
 }

@@ -100,7 +100,7 @@ pub(crate) fn connect_reader(path: &Path, busy_timeout: Duration) -> rusqlite::R
 }
 
 /// The schema that this version writes.
-pub fn schema_version() -> u32 {
+pub(crate) fn schema_version() -> u32 {
     let runner = migrations::migrations::runner();
     runner.get_migrations().iter().map(|one| one.version() as u32).max().unwrap_or(0)
 }

@@ -81,8 +81,8 @@ enum Command {
     CheckConfig,
     /// Check configuration, disk, machine and server
     Doctor(doctor::Doctor),
-    /// Bring the store to this version's schema
-    Migrate,
+    /// Bring the store to this version's schema, or move one from its file into PostgreSQL
+    Migrate(store::Migrate),
     /// Copy the store, also while the server runs
     Backup(store::Backup),
     /// The numbering of the store
@@ -151,7 +151,7 @@ async fn dispatch(cli: Cli, out: &mut Out) -> Result<(), Failure> {
         Command::Vapid(arguments) => vapid::run(arguments, &common, out),
         Command::CheckConfig => check_config::run(&common.sources(Vec::new()), out),
         Command::Doctor(arguments) => Box::pin(doctor::run(arguments, &common, now, out)).await,
-        Command::Migrate => store::migrate(&common, now, out).await,
+        Command::Migrate(arguments) => Box::pin(store::migrate(arguments, &common, now, out)).await,
         Command::Backup(arguments) => Box::pin(store::backup(arguments, &common, out)).await,
         Command::Epoch(command) => store::epoch(command, &common, now, out).await,
         Command::Openapi => out.line(format_args!("{:#}", belfry_protocol::openapi::document())),

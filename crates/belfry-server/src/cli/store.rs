@@ -7,7 +7,7 @@ use super::settings::Common;
 use crate::clock::Now;
 use crate::config::{Config, Scope};
 use belfry_protocol::operation::{BackupBody, BackupLine};
-use belfry_store::{Store, schema_version};
+use belfry_store::{EngineOptions, ImportProgress, Store, schema_of};
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Method;
@@ -19,6 +19,15 @@ pub(crate) enum EpochCommand {
     /// Give the store a new epoch after a restore that was no `belfry backup`: every client starts afresh, and
     /// deliveries wait for `belfry resume-deliveries`
     New,
+}
+
+/// Flags of `belfry migrate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Migrate {
+    /// The `belfry.db` whose everything is copied into the empty PostgreSQL of `database.url`, numbers and epoch
+    /// included; stop its server before. Where it broke off the same command goes on
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
 }
 
 /// Flags of `belfry backup`.
@@ -37,17 +46,47 @@ struct Opened {
     epoch: String,
 }
 
-pub(crate) async fn migrate(common: &Common, now: Now, out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn migrate(
+    arguments: Migrate,
+    common: &Common,
+    now: Now,
+    out: &mut Out,
+) -> Result<(), Failure> {
     let config = common.load()?;
+    if let Some(file) = arguments.from {
+        import(file, &config, now, out).await?;
+    }
     let path = place(&config);
     let store = open(&config, now).await?;
-    let epoch = format!("{:08x}", store.store_epoch());
+    let (schema, epoch) = (schema_of(&config.store_options().engine), format!("{:08x}", store.store_epoch()));
     close(&store).await?;
     if out.is_json() {
-        return out.json(&Opened { path, schema: schema_version(), epoch });
+        return out.json(&Opened { path, schema, epoch });
     }
-    out.line(format_args!("{} `{path}` has schema {}", styled(GOOD, "ok"), schema_version()))?;
+    out.line(format_args!("{} `{path}` has schema {schema}", styled(GOOD, "ok")))?;
     out.line(styled(DIM, format_args!("epoch {epoch}")))
+}
+
+/// Copies a file's store into PostgreSQL.
+async fn import(file: PathBuf, config: &Config, now: Now, out: &mut Out) -> Result<(), Failure> {
+    let EngineOptions::Postgres(server) = config.store_options().engine else {
+        return Err(Failure::usage("`--from` copies into PostgreSQL, and `database.url` names a file")
+            .remedy("set `BELFRY_DATABASE_URL=postgres://…` of an empty database"));
+    };
+    let progress = Progress::new(out, "rows");
+    let bar = progress.bar.clone();
+    let show = move |at: ImportProgress| {
+        bar.set_message(at.table);
+        Progress::show(&bar, at.rows, at.of);
+    };
+    let imported = belfry_store::import_file(file.clone(), server, now.unix_ms(), show).await;
+    progress.bar.finish_and_clear();
+    let imported = imported.map_err(|error| Failure::failed(error.to_string()))?;
+    if !out.is_json() {
+        let (good, rows) = (styled(GOOD, "ok"), imported.rows);
+        out.line(format_args!("{good} {rows} rows of `{}` are in PostgreSQL", file.display()))?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn epoch(
@@ -62,9 +101,9 @@ pub(crate) async fn epoch(
     let store = open_existing(&config, now).await?;
     let made = store.new_epoch().await.map_err(|error| Failure::failed(error.to_string()))?;
     close(&store).await?;
-    let epoch = format!("{made:08x}");
+    let (schema, epoch) = (schema_of(&config.store_options().engine), format!("{made:08x}"));
     if out.is_json() {
-        return out.json(&Opened { path, schema: schema_version(), epoch });
+        return out.json(&Opened { path, schema, epoch });
     }
     out.line(format_args!(
         "`{path}` has the epoch {}: every client starts afresh, and deliveries wait",
@@ -105,7 +144,7 @@ pub(crate) async fn backup(arguments: Backup, common: &Common, out: &mut Out) ->
             .remedy("choose a new name; a backup never overwrites"));
     }
     let remote = Remote::find(common, &arguments.target, Scope::Operate)?;
-    let progress = Progress::new(out);
+    let progress = Progress::new(out, "pages");
     let copied = match remote.send(remote.anonymous(remote.resource(&["healthz"]))).await {
         Ok(_) => backup_of_server(&remote, &to, &progress).await,
         // Whoever names a server means that one, and not a file that happens to lie here.
@@ -133,11 +172,13 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(out: &Out) -> Self {
+    fn new(out: &Out, unit: &str) -> Self {
         let bar =
             if out.is_attended() && !out.is_json() { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        let style = ProgressStyle::with_template("{bar:40} {percent}% {pos}/{len} pages {eta}")
-            .expect("the template is a constant");
+        let style = ProgressStyle::with_template(&format!(
+            "{{bar:40}} {{percent}}% {{pos}}/{{len}} {unit} {{msg}} {{eta}}"
+        ))
+        .expect("the template is a constant but for a word");
         Self { bar: bar.with_style(style) }
     }
 

@@ -5,5 +5,6 @@ mod crowd;
 mod death;
 mod hints;
 mod lost;
+mod migrate;
 mod presence;
 mod stats;

@@ -77,10 +77,16 @@ fn sync_times(mut file: std::fs::File) -> std::io::Result<Vec<Duration>> {
 pub(super) fn write_ahead_log(config: &Config) -> Check {
     const NAME: &str = "database";
     let Some(path) = config.database_path() else {
-        return Check::ok(NAME, format!("PostgreSQL, schema {}", belfry_store::schema_version()));
+        return Check::ok(
+            NAME,
+            format!("PostgreSQL, schema {}", belfry_store::schema_of(&config.store_options().engine)),
+        );
     };
-    let engine =
-        format!("SQLite {}, schema {}", belfry_store::sqlite_version(), belfry_store::schema_version());
+    let engine = format!(
+        "SQLite {}, schema {}",
+        belfry_store::sqlite_version(),
+        belfry_store::schema_of(&config.store_options().engine)
+    );
     let Ok(file) = std::fs::metadata(&path) else {
         return Check::ok(NAME, format!("`{}` is not there yet ({engine})", path.display()));
     };
