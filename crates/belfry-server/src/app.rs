@@ -46,7 +46,7 @@ impl App {
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         if config.mode == Mode::Dev {
             let caught = Arc::new(Caught::default());
-            return Self::open_house(config, caught.ways(), Some(caught)).await;
+            return Box::pin(Self::open_house(config, caught.ways(), Some(caught))).await;
         }
         let channels = providers(&config)?;
         Self::open_with(config, channels).await
@@ -54,7 +54,7 @@ impl App {
 
     /// The same with ways out of the caller's own in place of the configured ones.
     pub async fn open_with(config: Config, channels: Vec<Arc<dyn Channel>>) -> anyhow::Result<Self> {
-        Self::open_house(config, channels, None).await
+        Box::pin(Self::open_house(config, channels, None)).await
     }
 
     async fn open_house(
@@ -172,10 +172,8 @@ impl App {
         if !self.services.tasks.stop(by).await {
             tracing::warn!("some tasks did not end in time; they are cut");
         }
-        if let Some(cluster) = &self.services.cluster
-            && let Err(error) = cluster::membership::leave(&self.services, cluster).await
-        {
-            tracing::warn!(error = %error, "this node could not take its leave: its lease has to end first");
+        if let Some(cluster) = &self.services.cluster {
+            cluster::membership::leave(&self.services, cluster).await;
         }
         self.services
             .store

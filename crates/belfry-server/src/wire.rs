@@ -277,8 +277,9 @@ pub fn selection(
     }
 }
 
-/// A receipt as the store takes it. `sent`: what this connection was sent; a range never confirms more.
-pub fn ack_row(ack: Ack, sent: Option<Heads>) -> Result<AckRow, &'static str> {
+/// A receipt as the store takes it. `sent`: what this connection was sent, or the head where nobody knows that; a range
+/// never confirms more.
+pub fn ack_row(ack: Ack, sent: Heads) -> Result<AckRow, &'static str> {
     match ack {
         Ack { ids: Some(ids), stream: None, after: None, up_to: None, level } => {
             if ids.len() > IDS_MAX {
@@ -295,8 +296,7 @@ pub fn ack_row(ack: Ack, sent: Option<Heads>) -> Result<AckRow, &'static str> {
             if level != Level::Received {
                 return Err("a range is always `received`: name single alerts by `ids` for `displayed`");
             }
-            let sent = sent.map(|sent| if stream == Stream::User { sent.user } else { sent.all });
-            let up_to = sent.map_or(up_to, |sent| sent.min(up_to));
+            let up_to = up_to.min(if stream == Stream::User { sent.user } else { sent.all });
             Ok(AckRow::Range { stream, after, up_to, level: Level::Received })
         }
         _ => Err("give either `ids`, or `stream`, `after` and `up_to`"),

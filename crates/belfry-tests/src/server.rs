@@ -49,23 +49,23 @@ impl TestServer {
     /// A server with other settings.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut server = Self::on(dir.path(), change).await;
+        let mut server = Box::pin(Self::on(dir.path(), change)).await;
         server.dir = Some(dir);
         server
     }
 
     /// A server that knows every provider, up for so long that who is not connected is away.
     pub async fn fallback(providers: &Providers, change: impl FnOnce(&mut Config)) -> Self {
-        Self::with(|config| {
+        let started = Self::with(|config| {
             providers.configure(config);
             change(config);
-        })
-        .await
+        });
+        Box::pin(started).await
     }
 
     /// A server whose data lies in this directory, which stays.
     pub async fn on(data_dir: &Path, change: impl FnOnce(&mut Config)) -> Self {
-        Self::build(data_dir, None, change).await
+        Box::pin(Self::build(data_dir, None, change)).await
     }
 
     /// A server whose ways out of the house are these, also after a restart.

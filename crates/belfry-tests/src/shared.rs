@@ -31,6 +31,20 @@ pub fn is_default() -> bool {
     std::env::var("BELFRY_TEST_STORE").is_ok_and(|store| store == "postgres")
 }
 
+/// Whether a test of the file and its disk has one.
+pub fn on_a_file() -> bool {
+    !is_default()
+}
+
+/// Runs a statement in the store of a stopped server, whichever it is.
+pub fn execute(data_dir: &Path, sql: &str) {
+    if is_default() {
+        return Shared::of_directory(data_dir).run(sql);
+    }
+    let file = rusqlite::Connection::open(data_dir.join("belfry.db")).expect("the file is there");
+    file.execute_batch(sql).expect("nobody else has the file");
+}
+
 /// A database and a prefix on the bus, gone with the test.
 #[derive(Debug)]
 pub struct Shared {
@@ -114,8 +128,12 @@ fn on(url: &str, sql: &str) {
         runtime.block_on(async {
             let connected = tokio_postgres::connect(&url, tokio_postgres::NoTls).await;
             let (client, connection) = connected.expect("the server answers");
-            let _connection = tokio::task::spawn(connection);
-            client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+            let work = client.batch_execute(&sql);
+            let done = tokio::select! {
+                done = work => done,
+                ended = connection => ended,
+            };
+            done.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         });
     };
     std::thread::spawn(work).join().expect("the statement works");

@@ -122,7 +122,10 @@ pub(super) async fn open_existing(config: &Config, now: Now) -> Result<Store, Fa
 
 /// Where the store is, without what nobody may see.
 fn place(config: &Config) -> String {
-    config.database_path().map_or_else(|| "PostgreSQL".to_owned(), |path| path.display().to_string())
+    match config.store_options().engine {
+        EngineOptions::Sqlite(path) => path.display().to_string(),
+        EngineOptions::Postgres(options) => options.place(),
+    }
 }
 
 async fn open(config: &Config, now: Now) -> Result<Store, Failure> {

@@ -16,17 +16,20 @@ const RENEWALS: u32 = 3;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// An alert's number is taken so long before it is held at the very most; clocks may be set back by as much.
 const NUMBERS_SETTLE: Duration = Duration::from_secs(10);
+/// For the leave: a store that is away must not hold up the end.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 /// How long it is remembered that somebody left: longer than anybody lingers.
 const LEFT_KEPT: Duration = Duration::from_secs(600);
 /// People forgotten with one renewal.
 const SWEPT: u32 = 10_000;
 
-/// Enters the cluster.
+/// Enters the cluster, and takes up what those left whose lease has ended: after a restart that is its own earlier run.
 pub async fn join(services: &Services, cluster: &Cluster) -> Result<(), StoreError> {
     let now = clock::now();
     // Nothing was published by this node yet: it answers for what comes from now on.
     let node = me(services, cluster, mark(services, now).unwrap_or_else(|| settled(now)), now);
-    services.store.join_node(node, now.unix_ms()).await
+    services.store.join_node(node, now.unix_ms()).await?;
+    take_over(services, cluster).await
 }
 
 /// Renews the lease and takes over those whose lease has ended, until the node stops.
@@ -71,6 +74,12 @@ async fn renew(services: &Services, cluster: &Cluster, renewed_at: &mut Instant)
     if late {
         return Ok(());
     }
+    take_over(services, cluster).await?;
+    services.store.sweep_presence(LEFT_KEPT, SWEPT, clock::now().unix_ms()).await?;
+    Ok(())
+}
+
+async fn take_over(services: &Services, cluster: &Cluster) -> Result<(), StoreError> {
     while let Some(taken) = services.store.take_over(cluster.incarnation(), clock::now().unix_ms()).await? {
         services.metrics.count(Counter::NodesTakenOver);
         services.watch.look_from(taken.watched_to.saturating_add(1));
@@ -81,7 +90,6 @@ async fn renew(services: &Services, cluster: &Cluster, renewed_at: &mut Instant)
             taken.name
         );
     }
-    services.store.sweep_presence(LEFT_KEPT, SWEPT, clock::now().unix_ms()).await?;
     Ok(())
 }
 
@@ -91,7 +99,8 @@ async fn enter_anew(services: &Services, cluster: &Cluster) -> Result<(), StoreE
     let before = cluster.incarnation();
     let fresh = draw();
     let now = clock::now();
-    let watched_to = mark(services, now).unwrap_or_else(|| settled(now));
+    let known = mark(services, now).or_else(|| services.watch.mark_by(settled(now)));
+    let watched_to = known.unwrap_or_else(|| settled(now));
     let node = NodeWrite { incarnation: fresh, ..me(services, cluster, watched_to, now) };
     services.store.join_node(node, now.unix_ms()).await?;
     cluster.incarnation.store(fresh.0, Ordering::Release);
@@ -109,14 +118,19 @@ async fn enter_anew(services: &Services, cluster: &Cluster) -> Result<(), StoreE
 }
 
 /// Leaves in order: who is gone is written, and others take up at once what is still watched here.
-pub async fn leave(services: &Services, cluster: &Cluster) -> Result<(), StoreError> {
-    presence::write(services, cluster).await?;
-    let now = clock::now();
-    services.store.leave_node(cluster.incarnation(), mark(services, now), now.unix_ms()).await?;
+pub async fn leave(services: &Services, cluster: &Cluster) {
+    let leaving = async {
+        presence::write(services, cluster).await?;
+        let now = clock::now();
+        services.store.leave_node(cluster.incarnation(), mark(services, now), now.unix_ms()).await
+    };
+    let left = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
+    if !matches!(left, Ok(Ok(()))) {
+        tracing::warn!("this node could not take its leave: its lease has to end first");
+    }
     if let Some(bus) = cluster.bus.get() {
         bus.close().await;
     }
-    Ok(())
 }
 
 fn me(services: &Services, cluster: &Cluster, watched_to: i64, now: Now) -> NodeWrite {

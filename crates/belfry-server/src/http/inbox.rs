@@ -93,8 +93,10 @@ pub(super) async fn acknowledge(
     body: Body,
 ) -> Result<Answer, Refusal> {
     let ack: AckBody = body::json(&headers, body, limit(&services)).await?;
+    // Read before the receipt was: whatever is stored while it waits for its commit is not confirmed by it.
+    let head = person.connected.standing.head;
     let row =
-        wire::ack_row(ack.into(), None).map_err(|detail| Refusal::new(ErrorCode::FieldInvalid, detail))?;
+        wire::ack_row(ack.into(), head).map_err(|detail| Refusal::new(ErrorCode::FieldInvalid, detail))?;
     services.metrics.count(Counter::Receipts);
     let noted = services.store.acknowledge(person.user(), row, clock::now().unix_ms());
     noted.map_err(|error| services.store_problem(&error))?;

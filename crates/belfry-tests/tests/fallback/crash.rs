@@ -5,6 +5,9 @@ use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_loses_nothing_and_repeats_only_what_it_could_not_know_of() {
+    if !belfry_tests::shared::on_a_file() {
+        return;
+    }
     let options = NightOptions {
         people: 50,
         kills: 2,

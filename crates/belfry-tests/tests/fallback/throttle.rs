@@ -38,9 +38,11 @@ async fn until_there_is_room(house: &mut House) {
     house
         .restart_after(|data_dir| {
             time_passes(data_dir, window);
-            let file = rusqlite::Connection::open(data_dir.join("belfry.db")).expect("the file is there");
-            let by = i64::try_from(window.as_millis()).expect("is short");
-            file.execute("UPDATE legs SET created_at = created_at - ?1", [by]).expect("nobody else has it");
+            let by = window.as_millis();
+            belfry_tests::shared::execute(
+                data_dir,
+                &format!("UPDATE legs SET created_at = created_at - {by}"),
+            );
         })
         .await;
     house.at_rest().await;

@@ -125,6 +125,9 @@ impl Drop for SmallDisk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_publishing_and_heals_when_there_is_room_again() {
+    if !belfry_tests::shared::on_a_file() {
+        return;
+    }
     let Some(disk) = SmallDisk::mount("8m") else { return };
     let mut server = TestServer::on(&disk.path().join("data"), |_| ()).await;
     let caller = Caller::clone(&server);
@@ -165,6 +168,9 @@ fn fill(ballast: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_database_refuses_publishing_and_heals_when_the_lock_goes() {
+    if !belfry_tests::shared::on_a_file() {
+        return;
+    }
     let mut server =
         TestServer::with(|config| config.database.busy_timeout = Duration::from_millis(100)).await;
     let caller = Caller::clone(&server);
@@ -237,10 +243,16 @@ async fn assert_survives(how: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_disk_refuses_publishing_and_heals_when_it_can_be_written() {
+    if !belfry_tests::shared::on_a_file() {
+        return;
+    }
     assert_survives(READ_ONLY).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sync_that_fails_refuses_publishing_and_heals() {
+    if !belfry_tests::shared::on_a_file() {
+        return;
+    }
     assert_survives(SYNC_FAILS).await;
 }

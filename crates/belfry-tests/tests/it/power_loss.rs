@@ -179,6 +179,9 @@ async fn assert_kept(run: &Run, moment: u64, data_dir: &Path, story: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_202_survives_a_power_cut_at_any_moment() {
+    if !belfry_tests::shared::on_a_file() {
+        return;
+    }
     let Some(library) = shim() else { return };
     let seed = fastrand::u64(..);
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -195,6 +198,9 @@ async fn what_was_answered_202_survives_a_power_cut_at_any_moment() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_ignores_syncs_is_seen_to_lose_what_was_promised() {
+    if !belfry_tests::shared::on_a_file() {
+        return;
+    }
     let Some(library) = shim() else { return };
     let mut rng = fastrand::Rng::new();
     let run = run(library, &mut rng).await;

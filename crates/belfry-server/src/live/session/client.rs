@@ -88,7 +88,7 @@ impl Session {
     }
 
     pub(super) fn on_ack(&mut self, ack: Ack, now: Now) {
-        match wire::ack_row(ack, Some(self.sent)) {
+        match wire::ack_row(ack, self.sent) {
             Ok(row) => self.out.push(Output::Acknowledge(row)),
             Err(message) => self.error(ErrorCode::FieldInvalid, message, None, now),
         }
