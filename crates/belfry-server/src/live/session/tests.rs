@@ -573,3 +573,73 @@ fn nothing_is_said_after_the_close_and_binary_frames_count_against_the_rate() {
         ]
     );
 }
+
+/// What a node of several reads of everybody.
+fn head_read(user: u64, unread: u32) -> UserHead {
+    UserHead {
+        user: UserId::new("ann").expect("is an id"),
+        epoch: EPOCH,
+        head: heads(user, 0),
+        unread,
+        settings: Settings::default(),
+        revoke_before: None,
+    }
+}
+
+fn told(session: &mut Session, found: UserHead, now: Now) -> Vec<String> {
+    session.on_signal(Signal::Heads(Arc::new(found)), now);
+    said(session)
+}
+
+#[test]
+fn a_head_beyond_what_was_sent_is_caught_up_unless_its_hint_is_only_late() {
+    let (mut session, now) = live(Speaks::V1, 3);
+    assert_eq!(told(&mut session, head_read(3, 3), now), [""; 0], "nothing is missing");
+    assert_eq!(told(&mut session, head_read(4, 4), now), [""; 0], "its hint may be under way");
+    assert!(session.is_behind());
+    session.on_signal(alert(4), now);
+    assert_eq!(said(&mut session), ["alert 4 unread 4"]);
+    assert!(!session.is_behind());
+
+    told(&mut session, head_read(5, 5), now);
+    let late = Now { instant: now.instant + Duration::from_secs(1), ..now };
+    session.on_tick(Traffic::default(), late);
+    assert_eq!(said(&mut session), ["ForgetHints", "read Standing"], "it was lost");
+}
+
+#[test]
+fn a_number_without_its_frame_is_read_from_the_store() {
+    let (mut session, now) = live(Speaks::V1, 3);
+    session.on_signal(Signal::Expect(Stream::User, Seq(3)), now);
+    assert!(!session.is_behind(), "it was sent");
+    session.on_signal(Signal::Expect(Stream::User, Seq(4)), now);
+    session.on_signal(Signal::Expect(Stream::User, Seq(2)), now);
+    let late = Now { instant: now.instant + Duration::from_secs(1), ..now };
+    session.on_tick(Traffic::default(), late);
+    assert_eq!(said(&mut session), ["ForgetHints", "read Standing"]);
+}
+
+#[test]
+fn what_was_read_of_everybody_heals_settings_counts_and_revocations_too() {
+    let (mut session, now) = live(Speaks::V1, 3);
+    let settings = Settings { rev: 4, ..Settings::default() };
+    let found = UserHead { settings: settings.clone(), ..head_read(3, 1) };
+    assert_eq!(told(&mut session, found.clone(), now), ["settings-changed"]);
+    assert_eq!(told(&mut session, found, now), [""; 0], "told once");
+    session.on_signal(Signal::Settings(Arc::new(Settings { rev: 3, ..settings })), now);
+    assert_eq!(said(&mut session), [""; 0], "an older hint that comes late changes nothing");
+    let change = Arc::new(LiveChange { ids: vec![], up_to: None, to: ChangedTo::Expired });
+    session.on_signal(Signal::AllChanged { change, seq: Seq(1) }, now);
+    session.on_read(ReadResult::Failed, now);
+    assert_eq!(
+        said(&mut session),
+        ["read Standing", "changed 1 unread 1"],
+        "the count is the one that was read"
+    );
+
+    let foreign = Epoch { user: EPOCH.user + 1, ..EPOCH };
+    assert_eq!(told(&mut session, UserHead { epoch: foreign, ..head_read(0, 0) }, now), ["read Standing"]);
+    let revoked = UserHead { revoke_before: Some(UnixMs(9)), ..head_read(3, 1) };
+    let said = told(&mut session, revoked, now);
+    assert_eq!(said.first().map(String::as_str), Some("error token-revoked"), "{said:?}");
+}
