@@ -86,6 +86,11 @@ async fn a_reload_that_lands_at_another_node_rings_no_phone() {
     page.close().await;
     until_seen(&cluster, 0).await;
     let id = publish(&cluster, 0, "While she reloads", "500ms").await;
+    eventually("a look that finds her on the way back", || async {
+        let next_look = cluster[0].services().watch.next_look();
+        next_look.filter(|at| *at > belfry_server::clock::now().instant + Duration::from_secs(1))
+    })
+    .await;
     let mut page = cluster[0].socket("ann").await;
     let ack = json!({"ids": [id], "level": "displayed"});
     page.send(json!({"type": "ack", "data": ack})).await;
