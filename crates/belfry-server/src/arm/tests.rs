@@ -100,3 +100,50 @@ fn a_ladder_without_a_live_step_begins_at_once() {
     let begun = begin(&email, open, linger(settled), later(settled)).expect("is watched");
     assert_eq!((begun.look_after, begun.next_step, begun.live_failed), (Duration::ZERO, 0, false));
 }
+
+#[test]
+fn a_ladder_begins_with_what_the_other_nodes_say_and_counts_from_when_it_was_armed() {
+    let start = crate::clock::now().instant;
+    let linger = Linger { after_close: 15 * SECOND, after_start: 60 * SECOND, settled: start };
+    let armed = start + 100 * SECOND;
+    let alert = crate::watch::WatchedAlert {
+        id: AlertId::from_parts(1, 0),
+        ladder: Ladder::default(),
+        published: armed,
+        linger,
+    };
+    let watched = Watched {
+        alert: Arc::new(alert),
+        user: UserId::new("ann").expect("is an id"),
+        seq: Seq(1),
+        stop_at: Level::Displayed,
+        next_step: 1,
+        live_failed: true,
+        due: armed + ABSENT_AFTER,
+        elsewhere: true,
+    };
+    let look = armed + ABSENT_AFTER;
+    let begun = |presence| match begin_elsewhere(&watched, presence, look) {
+        Elsewhere::Nothing => panic!("the default ladder goes on after the live step"),
+        Elsewhere::Now(watched) => (None, watched.live_failed, watched.elsewhere),
+        Elsewhere::Later(watched, at) => {
+            assert_eq!(watched.due, at);
+            (Some(at - armed), watched.live_failed, watched.elsewhere)
+        }
+    };
+    let open = |visible| Presence::Open { visible, since: start };
+    assert_eq!(begun(open(true)), (Some(5 * SECOND), false, false), "the live step runs there");
+    assert_eq!(begun(open(false)), (None, false, false), "nobody looks at it");
+    assert_eq!(begun(Presence::Away), (None, true, false));
+    assert_eq!(
+        begun(Presence::Left(armed - 5 * SECOND)),
+        (Some(10 * SECOND), true, false),
+        "perhaps a reload"
+    );
+    assert_eq!(
+        begun(Presence::Lost(armed - 5 * SECOND)),
+        (Some(55 * SECOND), true, false),
+        "its node is gone"
+    );
+    assert_eq!(begun(Presence::Left(start)), (None, true, false));
+}
