@@ -5,7 +5,7 @@ use crate::clock::Now;
 use crate::hub::Presence;
 use crate::kinds::{Everyone, Kinds, Ladder};
 use crate::services::Services;
-use crate::watch::{Watched, WatchedAlert};
+use crate::watch::{Linger, Watched, WatchedAlert};
 use belfry_protocol::{AlertId, Channel, Level, Seq, Step, UserId};
 use belfry_store::{Content, LadderOfAll, UnixMs};
 use std::sync::Arc;
@@ -97,17 +97,6 @@ fn ladder_of(content: &Content, kinds: &Kinds) -> Ladder {
 pub fn read_ladder(json: &str) -> Option<Ladder> {
     let steps: Vec<Step> = serde_json::from_str(json).ok()?;
     Ladder::from_publish(&steps).ok()
-}
-
-/// How long people count as there after their last session ended.
-#[derive(Debug, Clone, Copy)]
-pub struct Linger {
-    /// After a session ended.
-    pub after_close: Duration,
-    /// After the node started, and after a node took somebody's last session away: everybody is on the way back.
-    pub after_start: Duration,
-    /// When this node started, or its bus came back.
-    pub settled: Instant,
 }
 
 /// How a ladder begins for one person, seen at the moment of publishing.

@@ -2,13 +2,23 @@
 //! bounded. The truth is the log: everything above [`Watch::mark`] is read from it again after a restart, and after a
 //! flood that did not fit.
 
-use crate::arm::Linger;
 use crate::kinds::Ladder;
 use belfry_protocol::{AlertId, Level, Seq, UserId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+
+/// How long people count as there after their last session ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Linger {
+    /// After a session ended.
+    pub after_close: Duration,
+    /// After the node started, and after a node took somebody's last session away: everybody is on the way back.
+    pub after_start: Duration,
+    /// When this node started, or its bus came back.
+    pub settled: Instant,
+}
 
 /// What all recipients of an alert share.
 #[derive(Debug)]
@@ -248,7 +258,6 @@ impl Watch {
 mod tests {
     use super::*;
     use belfry_store::UnixMs;
-    use std::time::Duration;
 
     fn id(ms: i64) -> AlertId {
         AlertId::from_parts(AlertId::first_key_at(UnixMs(ms).0), 0)

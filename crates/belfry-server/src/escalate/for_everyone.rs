@@ -1,12 +1,13 @@
 //! The ladder of an alert for everyone, where its kind says that it goes on after the live step: the users are walked
 //! in chunks, and deliveries are opened for those who have not answered.
 
-use crate::arm::{Linger, back_by, elapsed, read_ladder};
+use crate::arm::{back_by, elapsed, read_ladder};
 use crate::clock::Now;
 use crate::escalate::policy;
 use crate::hub::Presence;
 use crate::kinds::{Ladder, LadderStep};
 use crate::services::Services;
+use crate::watch::Linger;
 use belfry_protocol::{Channel, Provider, UserId};
 use belfry_store::{LadderChunk, LadderReach, NewDelivery, StoreError, UnixMs};
 use std::time::{Duration, Instant};
