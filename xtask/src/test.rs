@@ -6,10 +6,6 @@ use crate::{e2e, mail_server, tools};
 use anyhow::{Result, bail};
 use std::process::Command;
 
-/// Whether tests read `BELFRY_TEST_STORE` and `BELFRY_TEST_BUS`. Until they do, the runs of [`MATRIX`] would be the
-/// ordinary one again.
-const TESTS_READ_THE_MATRIX: bool = false;
-
 /// SQLite and the bus of a single node.
 const ORDINARY: Combination = Combination { choices: &[], targets: &[] };
 /// What runs besides. Contract tests are not here: each of them runs on every engine by itself.
@@ -19,7 +15,7 @@ const MATRIX: [Combination; 3] = [
     wired(&[("BELFRY_TEST_STORE", "postgres"), ("BELFRY_TEST_BUS", "nats")]),
 ];
 /// The tests with a real server.
-const WIRED: &[&str] = &["it", "fallback"];
+const WIRED: &[&str] = &["it", "fallback", "cluster"];
 
 /// Tests that run on other engines.
 struct Combination {
@@ -51,10 +47,8 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     let mut suites = vec![rust_tests(services.as_ref(), &ORDINARY)?];
     suites[0].command.args(filter);
     if filter.is_none() {
-        if TESTS_READ_THE_MATRIX {
-            for combination in &MATRIX {
-                suites.push(rust_tests(services.as_ref(), combination)?);
-            }
+        for combination in &MATRIX {
+            suites.push(rust_tests(services.as_ref(), combination)?);
         }
         suites.push(doc_tests());
         suites.extend(web_tests()?);

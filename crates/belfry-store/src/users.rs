@@ -274,6 +274,7 @@ pub(crate) fn erase(txn: &mut Txn<'_>, user: &UserId) -> Sql<bool> {
     }
     crate::groups::forget_user(conn, key)?;
     crate::devices::forget_user(conn, key)?;
+    conn.prepare_cached("DELETE FROM presence WHERE user_id = ?1")?.execute([user.as_str()])?;
     conn.prepare_cached("DELETE FROM users WHERE user_key = ?1")?.execute([key])?;
     let work = txn.held(user);
     work.erased = true;

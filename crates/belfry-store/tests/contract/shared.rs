@@ -199,6 +199,7 @@ async fn nodes_that_start_together_make_one_schema() {
 async fn eventually<F: Future<Output = bool>>(is: impl Fn() -> F) {
     let waited = tokio::time::timeout(Duration::from_secs(20), async {
         while !is().await {
+            // Between two looks; the deadline is around them.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
