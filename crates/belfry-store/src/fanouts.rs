@@ -10,6 +10,7 @@ use crate::txn::Txn;
 use crate::users;
 use crate::{Expanded, NewAlert, Published};
 use belfry_protocol::{AlertId, UserId};
+use std::collections::HashSet;
 
 /// Users of one chunk.
 pub(crate) const CHUNK_USERS: usize = 200;
@@ -121,12 +122,15 @@ fn notify_chunk(txn: &mut Txn<'_>, expanded: &mut Expanded, cursor: &str, now: i
         settled: true,
     };
     txn.lock_users(&users)?;
+    let known: HashSet<String> = txn
+        .conn
+        .prepare_cached(
+            "SELECT user_id FROM recipients WHERE alert_key = ?1 AND user_id >= ?2 AND user_id <= ?3",
+        )?
+        .query_map(params![alert_key, users[0].as_str(), last.as_str()], |row| row.get(0))?
+        .collect::<Sql<_>>()?;
     for user in &users {
-        let known = txn
-            .conn
-            .prepare_cached("SELECT 1 FROM recipients WHERE alert_key = ?1 AND user_id = ?2")?
-            .exists(params![alert_key, user.as_str()])?;
-        if !known {
+        if !known.contains(user.as_str()) {
             let notified = notify(txn, user, &arriving, now)?;
             record_recipient(txn, alert_key, user, notified.seq)?;
             expanded.notified.push(notified);

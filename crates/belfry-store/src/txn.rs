@@ -130,6 +130,8 @@ pub(crate) struct Txn<'a> {
     owned: HashSet<i64>,
     /// Users of whom it is known that there are none.
     absent: HashSet<UserId>,
+    /// Memory knows the stream for everyone as it was when this transaction first asked.
+    knows_all: bool,
     /// Idempotency keys that were looked for, and what was found.
     pub(crate) looked_up: HashMap<IdempotencyKey, Option<i64>>,
 }
@@ -178,6 +180,7 @@ impl<'a> Txn<'a> {
             undo: None,
             owned: HashSet::new(),
             absent: HashSet::new(),
+            knows_all: false,
             looked_up: HashMap::new(),
         }
     }
@@ -311,6 +314,7 @@ impl<'a> Txn<'a> {
         if self.conn.is_shared() {
             let lock = "SELECT value FROM meta WHERE name = 'all_head' FOR UPDATE";
             self.conn.prepare_cached(lock)?.query_row([], |row| row.get::<_, i64>(0)).optional()?;
+            self.knows_all = false;
             self.refresh_all()?;
         }
         Ok(())
@@ -318,8 +322,9 @@ impl<'a> Txn<'a> {
 
     /// The stream of alerts for everyone as it is now on disk.
     pub(crate) fn refresh_all(&mut self) -> Sql<()> {
-        if self.conn.is_shared() && self.effects.all.is_none() {
+        if self.conn.is_shared() && self.effects.all.is_none() && !self.knows_all {
             announcements::refresh(self.conn, self.memory)?;
+            self.knows_all = true;
         }
         Ok(())
     }
