@@ -158,7 +158,8 @@ impl Services {
                 "the store has too much to do: repeat after `Retry-After`",
             ),
             StoreError::Unavailable { reason } => {
-                tracing::warn!(reason, "the store is unavailable");
+                // The store says it once; here it would be a line for everybody who asks.
+                tracing::debug!(reason, "the store is unavailable");
                 let detail =
                     "the store cannot be used right now, nothing was stored: repeat after `Retry-After`";
                 Problem::new(ErrorCode::StoreUnavailable, detail)

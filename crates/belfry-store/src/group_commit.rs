@@ -286,7 +286,7 @@ impl Running {
                     let more = self.shared.pending.count() > 0;
                     self.receipts_due = more.then(|| monotonic() + RECEIPTS_AGE);
                 }
-                self.shared.counters.unhealthy.store(false, Ordering::Relaxed);
+                self.shared.is_well();
                 if let Some(checkpointer) = &self.checkpointer {
                     checkpointer.committed(&self.shared);
                 }

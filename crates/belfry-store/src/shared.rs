@@ -7,7 +7,7 @@ use crate::memory::{Memory, lock};
 use crate::receipts::Pending;
 use belfry_protocol::Provider;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// What callers, writer and readers of one store share.
@@ -80,7 +80,15 @@ impl DueTimes {
 impl Shared {
     /// A moment of this machine's clock, by the one that all nodes go by.
     pub(crate) fn by_common_clock(&self, now: UnixMs) -> UnixMs {
-        UnixMs(now.0.saturating_add(self.clock_ahead.load(std::sync::atomic::Ordering::Relaxed)))
+        UnixMs(now.0.saturating_add(self.clock_ahead.load(Ordering::Relaxed)))
+    }
+
+    /// It worked. Where it did not before, that is said, as the loss was.
+    pub(crate) fn is_well(&self) {
+        let unhealthy = &self.counters.unhealthy;
+        if unhealthy.load(Ordering::Relaxed) && unhealthy.swap(false, Ordering::Relaxed) {
+            tracing::info!("the store is back");
+        }
     }
 
     /// When something can be claimed.

@@ -150,7 +150,7 @@ impl Running {
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.attempt_shared(ahead, body)))
                 .unwrap_or_else(|_| Err(Error::Unreadable("a write panicked".to_owned())));
         match &result {
-            Ok(()) => self.shared.counters.unhealthy.store(false, Ordering::Relaxed),
+            Ok(()) => self.shared.is_well(),
             Err(error) => {
                 self.state.retention = crate::retention::Walk::default();
                 self.state.endpoints = None;
@@ -213,7 +213,7 @@ impl Running {
         })();
         self.state.endpoints = None;
         match looked {
-            Ok(()) => self.shared.counters.unhealthy.store(false, Ordering::Relaxed),
+            Ok(()) => self.shared.is_well(),
             Err(error) => {
                 if !self.shared.counters.unhealthy.swap(true, Ordering::Relaxed) {
                     tracing::error!(error = %error, "the store cannot be reached; it goes on trying");

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Parts of others that say at level `info` what nobody asked.
-const CHATTY: &str = "refinery_core=warn";
+const CHATTY: &str = "refinery_core=warn,tokio_postgres=warn";
 
 /// Log lines of a server: on standard error, JSON unless somebody looks.
 pub(crate) fn start(log: &Log) -> Result<(), Failure> {

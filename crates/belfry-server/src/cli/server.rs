@@ -10,6 +10,7 @@ use super::token::{mint, minter};
 use crate::clock::Now;
 use crate::config::{Config, Flag, Mode, Origin, Setting, Weight};
 use crate::listener::Server;
+use belfry_bus::Lose;
 use belfry_protocol::UserId;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -22,6 +23,9 @@ const EXAMPLE_USER: &str = "ann";
 const EXAMPLE_TOKEN_VALID_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Nobody wants to wait for a development server.
 const DEV_DRAIN_WINDOW: Duration = Duration::from_millis(250);
+
+/// From 0, nothing, to 1, everything.
+const LOSE_HINTS: &str = "BELFRY_TEST_LOSE_HINTS";
 
 /// Flags of `belfry serve`.
 #[derive(Debug, clap::Args)]
@@ -50,9 +54,10 @@ fn listen_flag(listen: Option<String>) -> Option<Flag> {
 }
 
 pub(crate) async fn serve(arguments: Serve, common: &Common) -> Result<(), Failure> {
-    let config = Config::load(&common.sources(listen_flag(arguments.listen).into_iter().collect()))?;
+    let mut config = Config::load(&common.sources(listen_flag(arguments.listen).into_iter().collect()))?;
     refuse_unsafe(&config)?;
     logging::start(&config.log)?;
+    lose_hints(&mut config);
     for finding in config.check() {
         tracing::warn!(config.key = finding.key, "{finding}");
     }
@@ -102,6 +107,16 @@ pub(crate) async fn dev(arguments: Dev, common: &Common, now: Now, out: &mut Out
         false => welcome.print(out)?,
     }
     until_signal(server, signals, limit).await
+}
+
+/// For tests of several processes: a node that does not hear a share of what others tell it. It is no key of the
+/// configuration, because nobody who runs a server wants it.
+fn lose_hints(config: &mut Config) {
+    let share = std::env::var(LOSE_HINTS).ok().and_then(|share| share.parse().ok());
+    let Some((share, mut options)) = share.zip(config.bus_options()) else { return };
+    options.tuning_mut().lose = Some(Lose { share, seed: 0 });
+    config.bus_options = Some(options);
+    tracing::warn!("`{LOSE_HINTS}` is set: this node loses a share of {share} of all hints");
 }
 
 fn is_default(settings: &[Setting], key: &str) -> bool {

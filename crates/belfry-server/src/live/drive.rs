@@ -293,7 +293,8 @@ async fn read_store(services: Arc<Services>, user: UserId, read: Read) -> ReadRe
         Ok(result) => result,
         Err(error) => {
             services.metrics.count(Counter::StoreFailures);
-            tracing::warn!(error = %error, "a session could not read the store");
+            // The store says it once; here it would be a line for everybody who is connected.
+            tracing::debug!(error = %error, "a session could not read the store");
             ReadResult::Failed
         }
     }

@@ -137,7 +137,8 @@ async fn enter(services: &Arc<Services>, asked: &Asked, now: Now) -> Result<(Ent
     // Registered before the read: an alert committed in between waits in the hub and is merged by its number.
     let connected = services.store.connect(&identity.user, now.unix_ms()).await.map_err(|error| {
         services.metrics.count(Counter::StoreFailures);
-        tracing::warn!(error = %error, "a connection waits for the store");
+        // The store says it once; here it would be a line for everybody who comes.
+        tracing::debug!(error = %error, "a connection waits for the store");
         NoEntry {
             retry_after: Some(Duration::from_secs(1)),
             ..NoEntry::new(
