@@ -109,6 +109,12 @@ impl Caller {
         Self { url: url.into(), api_key, secret, http, minter }
     }
 
+    /// The same one, calling another address.
+    #[must_use]
+    pub fn calling(&self, url: impl Into<String>) -> Self {
+        Self { url: url.into(), ..self.clone() }
+    }
+
     /// The address of a path.
     pub fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)

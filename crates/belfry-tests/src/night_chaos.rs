@@ -92,7 +92,10 @@ pub async fn run(options: NightOptions) -> NightReport {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let data_dir = dir.path().join("data");
     let people: Vec<String> = (0..options.people).map(|number| format!("user-{number}")).collect();
-    let owners = move_in(&providers, &data_dir, &people).await;
+    std::fs::create_dir_all(&data_dir).expect("a folder in a temporary directory");
+    let mut config = Config::default();
+    config.server.data_dir = data_dir.clone();
+    let owners = move_in(&providers, &config, &people).await;
     let settings = providers.settings();
     let mut settings: Vec<(&str, &str)> =
         settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -150,12 +153,10 @@ pub async fn run(options: NightOptions) -> NightReport {
 }
 
 /// Whose each address is.
-type Owners = HashMap<String, (String, &'static str)>;
+pub type Owners = HashMap<String, (String, &'static str)>;
 
-async fn move_in(providers: &Providers, data_dir: &Path, people: &[String]) -> Owners {
-    std::fs::create_dir_all(data_dir).expect("a folder in a temporary directory");
-    let mut config = Config::default();
-    config.server.data_dir = data_dir.to_owned();
+/// Gives each of these people three devices and a mailbox, in a store that no server has open.
+pub async fn move_in(providers: &Providers, config: &Config, people: &[String]) -> Owners {
     let opened = Store::open(config.store_options(), clock::now().unix_ms()).await;
     let store = opened.expect("a new store opens");
     let mut owners = Owners::new();
@@ -174,7 +175,7 @@ async fn move_in(providers: &Providers, data_dir: &Path, people: &[String]) -> O
 }
 
 /// Publishes to each person once, however often it takes: the key makes a repetition harmless.
-async fn publish(caller: Caller, people: Vec<String>, over: Duration) {
+pub(crate) async fn publish(caller: Caller, people: Vec<String>, over: Duration) {
     let pause = over / u32::try_from(people.len()).unwrap_or(u32::MAX).max(1);
     for user in people {
         let ladder = json!([{"channel": "push", "wait": "2s", "until": "seen"}, {"channel": "email"}]);
@@ -211,7 +212,7 @@ async fn silence(weather: &Weather) {
 }
 
 /// Everything that providers heard, and of that what they took, with the name it went under.
-fn heard(
+pub(crate) fn heard(
     providers: &Providers,
     weather: &Weather,
     owners: &Owners,

@@ -2,6 +2,7 @@
 
 use crate::caller::Caller;
 use crate::deadline::DEADLINE;
+use crate::engines::signal;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Deref;
@@ -57,8 +58,18 @@ impl Process {
     pub fn on(dir: TempDir, data_dir: PathBuf, settings: &[(&str, &str)]) -> Self {
         let settings =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut process =
-            Self { caller: Caller::new(""), child: None, data_dir, settings, output: Arc::default(), dir };
+        Self::begin(Caller::new(""), dir, data_dir, settings)
+    }
+
+    /// One of several that share a store: it listens where the caller calls, and knows the caller's secrets.
+    pub fn node(caller: Caller, settings: BTreeMap<String, String>) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let data_dir = dir.path().join("data");
+        Self::begin(caller, dir, data_dir, settings)
+    }
+
+    fn begin(caller: Caller, dir: TempDir, data_dir: PathBuf, settings: BTreeMap<String, String>) -> Self {
+        let mut process = Self { caller, child: None, data_dir, settings, output: Arc::default(), dir };
         process.restart();
         process
     }
@@ -129,17 +140,31 @@ impl Process {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.id())]).status();
-        assert!(status.expect("there is a shell").success(), "the signal was not sent");
+        signal(self.id(), "TERM");
+    }
+
+    /// Stops it where it is: its connections stay open, its clocks go on, and it does nothing.
+    pub fn pause(&self) {
+        signal(self.id(), "STOP");
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        signal(self.id(), "CONT");
     }
 
     /// Waits for the end of the process by itself; a panic at the deadline.
     pub async fn ended(&mut self) -> ExitStatus {
+        self.ended_within(DEADLINE).await
+    }
+
+    /// The same with a deadline of the caller's.
+    pub async fn ended_within(&mut self, deadline: Duration) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
         let waiting = tokio::task::spawn_blocking(move || {
             // A deadline of its own, so that a process that never ends does not keep the test alive.
             let look_every = Duration::from_millis(10);
-            for _ in 0..DEADLINE.as_millis() / look_every.as_millis() {
+            for _ in 0..deadline.as_millis() / look_every.as_millis() {
                 if let Some(status) = child.try_wait().expect("our own child can be waited for") {
                     return Some(status);
                 }

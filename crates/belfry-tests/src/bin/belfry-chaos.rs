@@ -2,12 +2,15 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it speaks to the person who started it")]
 
 use belfry_tests::chaos::{self, ChaosOptions};
+use belfry_tests::cluster_chaos::{self, ClusterOptions};
+use belfry_tests::engines::Kind;
 use belfry_tests::night_chaos::{self, NightOptions};
 use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "usage: belfry-chaos [--alerts N] [--in-flight N] [--rounds N] [--seed N]
-       belfry-chaos --fallback [--people N] [--kills N] [--life-ms N] [--seed N]";
+       belfry-chaos --fallback [--people N] [--kills N] [--life-ms N] [--seed N]
+       belfry-chaos --cluster [--seconds N] [--nodes N] [--bus redis|nats|postgres|random] [--seed N] [--logs FOLDER]";
 
 fn options(arguments: impl Iterator<Item = String>) -> Result<ChaosOptions, String> {
     let mut options = ChaosOptions { alerts: 10_000, in_flight: 256, rounds: 5, seed: fastrand::u64(..) };
@@ -65,10 +68,69 @@ async fn night(arguments: impl Iterator<Item = String>) -> ExitCode {
     if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Several nodes on one PostgreSQL and one bus.
+fn cluster_options(arguments: impl Iterator<Item = String>) -> Result<ClusterOptions, String> {
+    let mut options = ClusterOptions {
+        nodes: 3,
+        bus: Kind::Redis,
+        lease: Duration::from_secs(6),
+        over: Some(Duration::from_secs(180)),
+        people: 24,
+        away: 120,
+        per_second: 40.0,
+        hush: true,
+        settle: Duration::from_secs(300),
+        seed: fastrand::u64(..),
+        logs: None,
+    };
+    let mut bus = "random".to_owned();
+    let mut arguments = arguments;
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("`{name}` needs a value\n{USAGE}"))?;
+        let number = || value.parse::<u64>().map_err(|_| format!("`{name}` needs a number\n{USAGE}"));
+        match name.as_str() {
+            "--seconds" => options.over = Some(Duration::from_secs(number()?)),
+            "--nodes" => options.nodes = number()?.clamp(2, 9) as usize,
+            "--seed" => options.seed = number()?,
+            "--bus" => bus.clone_from(&value),
+            "--logs" => options.logs = Some(value.into()),
+            _ => return Err(format!("`{name}` is not known\n{USAGE}")),
+        }
+    }
+    options.bus = match bus.as_str() {
+        "redis" => Kind::Redis,
+        "nats" => Kind::Nats,
+        "postgres" => Kind::Postgres,
+        // The same seed draws the same one.
+        "random" => [Kind::Redis, Kind::Nats, Kind::Postgres][(options.seed % 3) as usize],
+        _ => return Err(format!("`{bus}` is no bus\n{USAGE}")),
+    };
+    Ok(options)
+}
+
+async fn cluster(arguments: impl Iterator<Item = String>) -> ExitCode {
+    let options = match cluster_options(arguments) {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("error: {message}");
+            return ExitCode::from(2);
+        }
+    };
+    println!("seed {}, {} nodes, bus {:?}", options.seed, options.nodes, options.bus);
+    let Some(report) = Box::pin(cluster_chaos::run(options, |line| println!("{line}"))).await else {
+        eprintln!("error: PostgreSQL, Redis or NATS is not installed; `cargo xtask test` does that");
+        return ExitCode::from(2);
+    };
+    println!("{report}");
+    if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("--fallback") {
-        return night(std::env::args().skip(2)).await;
+    match std::env::args().nth(1).as_deref() {
+        Some("--fallback") => return night(std::env::args().skip(2)).await,
+        Some("--cluster") => return cluster(std::env::args().skip(2)).await,
+        _ => {}
     }
     let options = match options(std::env::args().skip(1)) {
         Ok(options) => options,

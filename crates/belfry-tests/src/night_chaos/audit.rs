@@ -70,25 +70,37 @@ pub struct Night {
 
 const LEG_STATES: [&str; 6] = ["pending", "accepted", "failed", "suppressed", "cancelled", "expired"];
 
+/// Whose each delivery is, and whether it ended; on every engine.
+pub const DELIVERIES: &str = "SELECT u.id, d.ended_at IS NOT NULL AND d.open_legs = 0 FROM deliveries d \
+     JOIN users u ON u.user_key = d.user_key";
+/// Whose each leg is, its device, its state and its collapse id; on every engine.
+pub const LEGS: &str = "SELECT u.id, coalesce(l.device_id, 'mailbox'), l.state, l.tag FROM legs l \
+     JOIN deliveries d ON d.delivery_key = l.delivery_key JOIN users u ON u.user_key = d.user_key \
+     WHERE l.device_id IS NOT NULL OR l.channel = 2";
+/// Whose each leased leg is, its device, and when the lease ends; on every engine.
+pub const LEASES: &str = "SELECT u.id, coalesce(l.device_id, 'mailbox'), l.claim_at FROM legs l \
+     JOIN deliveries d ON d.delivery_key = l.delivery_key JOIN users u ON u.user_key = d.user_key \
+     WHERE l.state = 0 AND l.lease_token IS NOT NULL AND l.claim_at IS NOT NULL";
+
+/// The word for a stored state.
+pub fn leg_state(stored: i64) -> String {
+    let known = usize::try_from(stored).ok().and_then(|stored| LEG_STATES.get(stored));
+    known.copied().unwrap_or("unknown").to_owned()
+}
+
 /// Reads the store of a server, which may be running.
 pub fn read(data_dir: &Path) -> rusqlite::Result<Night> {
     let file = Connection::open(data_dir.join("belfry.db"))?;
     file.busy_timeout(std::time::Duration::from_secs(5))?;
     let mut night = Night::default();
-    let mut deliveries = file.prepare(
-        "SELECT u.id, d.ended_at IS NOT NULL AND d.open_legs = 0 FROM deliveries d JOIN users u USING (user_key)",
-    )?;
+    let mut deliveries = file.prepare(DELIVERIES)?;
     for row in deliveries.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
         let (user, ended): (String, bool) = row?;
         night.deliveries.entry(user).or_default().push(ended);
     }
-    let mut legs = file.prepare(
-        "SELECT u.id, coalesce(l.device_id, 'mailbox'), l.state, l.tag FROM legs l JOIN deliveries d USING (delivery_key) \
-         JOIN users u USING (user_key) WHERE l.device_id IS NOT NULL OR l.channel = 2",
-    )?;
+    let mut legs = file.prepare(LEGS)?;
     let read = legs.query_map([], |row| {
-        let state: u32 = row.get(2)?;
-        let state = LEG_STATES.get(state as usize).copied().unwrap_or("unknown").to_owned();
+        let state = leg_state(row.get(2)?);
         Ok(Leg { user: row.get(0)?, device: row.get(1)?, state, tag: row.get(3)? })
     })?;
     night.legs = read.collect::<rusqlite::Result<_>>()?;
@@ -98,10 +110,7 @@ pub fn read(data_dir: &Path) -> rusqlite::Result<Night> {
 /// Until when a dead server had leased which legs.
 pub fn leases(data_dir: &Path) -> rusqlite::Result<HashMap<(String, String), i64>> {
     let file = Connection::open(data_dir.join("belfry.db"))?;
-    let mut leases = file.prepare(
-        "SELECT u.id, coalesce(l.device_id, 'mailbox'), l.claim_at FROM legs l JOIN deliveries d USING (delivery_key) \
-         JOIN users u USING (user_key) WHERE l.state = 0 AND l.lease_token IS NOT NULL AND l.claim_at IS NOT NULL",
-    )?;
+    let mut leases = file.prepare(LEASES)?;
     leases.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?.collect()
 }
 

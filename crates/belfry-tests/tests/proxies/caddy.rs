@@ -1,8 +1,9 @@
 //! `deploy/caddy/Caddyfile`: one origin for an application and Belfry.
 
 use crate::neighbours::application;
-use crate::shipped::{answers, free_port, path, with_other};
+use belfry_tests::engines::free_port;
 use belfry_tests::shim::skipped;
+use belfry_tests::shipped::{answers, path, with_other};
 use belfry_tests::{Events, Opening, Socket, TestServer, eventually, numbered};
 use http::Method;
 use serde_json::json;

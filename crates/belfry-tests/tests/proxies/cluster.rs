@@ -1,16 +1,16 @@
 //! `deploy/nginx/cluster.conf`: several nodes, one of which is gone.
 
 use crate::neighbours::Fainting;
-use crate::nginx::Nginx;
-use crate::shipped::free_port;
+use belfry_tests::engines::free_port;
+use belfry_tests::nginx::Nginx;
 use belfry_tests::{Opening, Socket, TestServer, numbered};
 use reqwest::StatusCode;
 
 /// In this order, which is also the order in which nginx asks them at first.
-async fn nginx(nodes: [String; 3]) -> Option<Nginx> {
+pub(crate) async fn nginx(nodes: [String; 3]) -> Option<Nginx> {
     let shipped = ["10.0.0.11:8787", "10.0.0.12:8787", "10.0.0.13:8787"];
     let nodes: Vec<(&str, String)> = shipped.into_iter().zip(nodes).collect();
-    Nginx::start_with("nginx/cluster.conf", &nodes, "").await
+    Nginx::start("nginx/cluster.conf", &nodes, "").await
 }
 
 fn nobody() -> String {

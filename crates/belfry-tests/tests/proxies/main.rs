@@ -4,4 +4,4 @@ mod caddy;
 mod cluster;
 mod neighbours;
 mod nginx;
-mod shipped;
+mod spread;
