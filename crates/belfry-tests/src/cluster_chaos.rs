@@ -191,7 +191,7 @@ fn settings(options: &ClusterOptions, providers: &Providers) -> Vec<(String, Str
 
 async fn move_in(nodes: &Nodes, options: &ClusterOptions) -> Away {
     let providers = Providers::start().await;
-    let weather = Weather::new(options.seed);
+    let weather = if options.hush { Weather::new(options.seed) } else { Weather::fair(options.seed) };
     weather.clear(true);
     weather.over(&providers);
     let mut config = Config::default();
@@ -268,7 +268,10 @@ async fn inbox(nodes: &Nodes, ledger: &Ledger, user: &str) -> Result<Inbox, Stri
     let mut before = String::new();
     loop {
         let page = get(nodes, 0, user, &format!("/v1/inbox?limit=200{before}")).await?;
-        inbox.items.extend(page["items"].as_array().into_iter().flatten().map(listed));
+        let items = page["items"].as_array().into_iter().flatten();
+        let (all, own): (Vec<&Value>, Vec<&Value>) = items.partition(|item| item["stream"] == "all");
+        inbox.announcements += all.len() as u64;
+        inbox.items.extend(own.into_iter().map(listed));
         if before.is_empty() {
             let head = page["complete_to"].as_str().and_then(|cursor| cursor.split('.').nth(1));
             inbox.head = head.and_then(|head| head.parse().ok()).ok_or("a page has a cursor")?;

@@ -11,6 +11,7 @@ pub mod engines;
 pub mod events;
 pub mod fakes;
 pub mod house;
+pub mod idle;
 pub mod nginx;
 pub mod night_chaos;
 pub mod nodes;

@@ -176,7 +176,8 @@ impl Socket {
         within("a frame", self.read()).await
     }
 
-    async fn read(&mut self) -> Received {
+    /// The next frame, whenever it comes.
+    pub async fn read(&mut self) -> Received {
         loop {
             match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => {

@@ -23,7 +23,7 @@ const SENT_MAX: usize = 1_024;
 /// How long an answer may take. Above the server's own limit for a statement: where that one speaks, it says why.
 const ANSWER_WAIT: Duration = Duration::from_secs(20);
 /// What a session is limited to: a node that stops in the middle of a transaction must not hold its locks for long. All
-/// others wait for them, and renew no lease meanwhile, so it is a fraction of the shortest sensible lease.
+/// others wait for them, and renew no lease meanwhile, so it is a fraction of a sensible lease.
 const SESSION: &str = "SET statement_timeout = '15s'; SET lock_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '3s'; SET client_min_messages = 'warning'; \
      SET default_transaction_isolation = 'read committed'";

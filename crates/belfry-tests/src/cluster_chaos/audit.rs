@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A person's list as the house shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inbox {
-    /// All items.
+    /// All items, but alerts for everyone.
     pub items: Vec<Listed>,
+    /// How many of those there are; nobody reads them.
+    pub announcements: u64,
     /// The number of the last alert or change.
     pub head: u64,
     /// How many it says are unread, at each node.
@@ -70,7 +72,7 @@ pub fn list(user: &str, inbox: &Inbox, promises: &[Promise], reads: &BTreeSet<St
     if !numbers.iter().copied().eq(1..=inbox.head) {
         faults.push(format!("{user}: of the numbers up to {} there are {}", inbox.head, numbers.len()));
     }
-    let expected = (promised.len() - reads.len().min(promised.len())) as u64;
+    let expected = inbox.announcements + (promised.len() - reads.len().min(promised.len())) as u64;
     if inbox.unread.iter().any(|unread| *unread != expected) {
         faults.push(format!("{user}: {expected} are unread, and nodes say {:?}", inbox.unread));
     }
@@ -119,10 +121,18 @@ mod tests {
     fn well() -> Inbox {
         Inbox {
             items: vec![item("b", 2, 2), item("a", 1, 3)],
+            announcements: 0,
             head: 3,
             unread: vec![1, 1],
             shown: vec![Some(1), Some(1)],
         }
+    }
+
+    #[test]
+    fn alerts_for_everyone_count_as_unread() {
+        let three = Inbox { announcements: 2, unread: vec![3, 3], shown: vec![Some(3), Some(3)], ..well() };
+        assert_eq!(found(&three), 0);
+        assert_eq!(found(&Inbox { announcements: 2, ..well() }), 2, "nodes and devices left them out");
     }
 
     fn found(inbox: &Inbox) -> usize {

@@ -9,7 +9,7 @@ use belfry_client::{
     Backoff, Connection, Event, PublishError, Publisher, PublisherOptions, RetryPolicy, Subscriber,
     SubscriberOptions,
 };
-use belfry_protocol::NewAlert;
+use belfry_protocol::{NewAlert, Stream};
 use belfry_server::clock;
 use http::Method;
 use serde_json::{Value, json};
@@ -260,6 +260,8 @@ async fn subscribe(
     let mut live_tx = Some(live_tx);
     while let Some(event) = events.next().await {
         match event {
+            // Alerts for everyone are counted elsewhere.
+            Event::Alert(item, _) if item.stream == Stream::All => {}
             Event::Alert(item, _) => {
                 let data: Value = serde_json::from_str(item.data.get()).unwrap_or_default();
                 let number = data["n"].as_u64().unwrap_or(u64::MAX);

@@ -168,6 +168,8 @@ impl Light {
         let frame: serde_json::Value = serde_json::from_slice(payload).ok()?;
         match frame["type"].as_str()? {
             "going-away" => frame["data"]["reconnect_after_ms"].as_u64().map(Duration::from_millis),
+            // The last word of a node that ends.
+            "error" if frame["data"]["code"] == "draining" => None,
             "error" => {
                 self.crew.lock().objections.push(format!("connection {}: {}", self.number, frame["data"]));
                 None

@@ -13,6 +13,7 @@ async fn a_second_server_on_the_same_file_does_not_start_and_says_why() {
         .env("BELFRY_LISTEN", "127.0.0.1:0")
         .env("BELFRY_DATA_DIR", first.data_dir())
         .env("BELFRY_JWT_SECRET", &first.secret)
+        .env("BELFRY_API_KEY", &first.api_key)
         .env("NO_COLOR", "1")
         .output()
         .expect("the binary starts");

@@ -30,7 +30,7 @@ async fn a_node_that_was_paused_beyond_its_lease_comes_back_and_does_no_harm() {
     night_chaos::move_in(&providers, &config, &["ann".to_owned()]).await;
     let mut settings = providers.settings();
     settings.extend(
-        [("BELFRY__CLUSTER__LEASE", "1500ms"), ("BELFRY__LIVE__LINGER", "200ms")]
+        [("BELFRY__CLUSTER__LEASE", "3s"), ("BELFRY__LIVE__LINGER", "200ms")]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );
     nodes.start(2, &settings).await;

@@ -2,7 +2,7 @@
 
 use crate::neighbours::application;
 use belfry_tests::nginx::Nginx;
-use belfry_tests::{Events, Opening, Socket, TestServer, eventually, numbered};
+use belfry_tests::{Events, Opening, Socket, TestServer, numbered};
 use http::Method;
 use serde_json::json;
 use std::time::Duration;
