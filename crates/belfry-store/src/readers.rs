@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::memory::lock;
 use crate::sql::{Connection, Sql};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -19,6 +20,8 @@ type Job = Box<dyn FnOnce(&mut ReadConnection) + Send>;
 /// The pool.
 pub(crate) struct Readers {
     queue: Mutex<Option<SyncSender<Job>>>,
+    /// Nothing that still waits is read any more.
+    stopping: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -66,17 +69,17 @@ impl Readers {
     /// Starts the threads.
     pub(crate) fn start(engine: &Engine, count: usize, busy_timeout: Duration) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel::<Job>(QUEUE_MAX);
-        let receiver = Arc::new(Mutex::new(receiver));
+        let (receiver, stopping) = (Arc::new(Mutex::new(receiver)), Arc::new(AtomicBool::new(false)));
         let mut threads = Vec::new();
         for number in 0..count.max(1) {
-            let receiver = Arc::clone(&receiver);
+            let (receiver, stopping) = (Arc::clone(&receiver), Arc::clone(&stopping));
             let mut connection = ReadConnection { engine: engine.clone(), busy_timeout, conn: None };
             let thread = std::thread::Builder::new()
                 .name(format!("store-reader-{number}"))
-                .spawn(move || run(&receiver, &mut connection))?;
+                .spawn(move || run(&receiver, &stopping, &mut connection))?;
             threads.push(thread);
         }
-        Ok(Self { queue: Mutex::new(Some(sender)), threads: Mutex::new(threads) })
+        Ok(Self { queue: Mutex::new(Some(sender)), stopping, threads: Mutex::new(threads) })
     }
 
     /// Runs `body` in a read transaction. It stays short: pages, never whole tables.
@@ -98,8 +101,10 @@ impl Readers {
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Ends the threads when their queue is empty.
+    /// Ends the threads with the read that each is about. Whoever waits behind it is told that the store is closed:
+    /// a store that has become slow must not keep a process alive that is to end.
     pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         drop(lock(&self.queue).take());
         for thread in lock(&self.threads).drain(..) {
             // A reader catches its panics.
@@ -108,10 +113,11 @@ impl Readers {
     }
 }
 
-fn run(receiver: &Mutex<Receiver<Job>>, connection: &mut ReadConnection) {
+fn run(receiver: &Mutex<Receiver<Job>>, stopping: &AtomicBool, connection: &mut ReadConnection) {
     loop {
         let job = lock(receiver).recv();
         match job {
+            Ok(_) if stopping.load(Ordering::Acquire) => {}
             Ok(job) => job(connection),
             Err(_) => return,
         }

@@ -24,7 +24,9 @@ pub async fn run(idle: Duration, say: impl Fn(&str)) -> Option<Result<(), String
     Some(match ends {
         (Ok(pings), Ok(_)) => {
             let minutes = idle.as_secs() / 60;
-            say(&format!("both are connected after {minutes} minutes, {pings} heartbeats came with belfry.v1"));
+            say(&format!(
+                "both are connected after {minutes} minutes, {pings} heartbeats came with belfry.v1"
+            ));
             process.alert("ann", 1).await;
             v1.next_of_type("numbered").await;
             naive.next_of_type("numbered").await;

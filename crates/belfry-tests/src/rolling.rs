@@ -105,7 +105,10 @@ pub async fn run(options: RollingOptions, say: impl Fn(&str)) -> Option<RollingR
     let mut nodes = Nodes::prepare(Kind::Redis).await?;
     let window = format!("{}ms", options.window.as_millis());
     let settings = [("DRAIN__WINDOW", window.as_str()), ("LOG__LEVEL", "warn,belfry_server::cli=info")];
-    let settings = settings.map(|(name, value)| (format!("BELFRY__{name}"), value.to_owned()));
+    let mut settings = settings.map(|(name, value)| (format!("BELFRY__{name}"), value.to_owned())).to_vec();
+    // Without cables: thousands of clients are in this process, and what nodes say to their store should not be behind them.
+    settings.push(("BELFRY_DATABASE_URL".to_owned(), nodes.store.url()));
+    settings.extend(nodes.bus.as_ref().map(|bus| ("BELFRY_BUS_URL".to_owned(), bus.url())));
     nodes.start(3, &settings).await;
     let ledger = Arc::new(Ledger::default());
     let mut crowd = Crowd::connect(&nodes, options.people, &ledger).await;

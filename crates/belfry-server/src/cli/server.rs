@@ -152,8 +152,9 @@ fn url_of_running(server: &Server) -> String {
 async fn until_signal(server: Server, mut signals: Signals, limit: Duration) -> Result<(), Failure> {
     let signal = signals.next().await;
     tracing::info!("{signal}: shutting down, once more ends at once");
+    let mut ending = Box::pin(server.shutdown());
     let ended = tokio::select! {
-        ended = tokio::time::timeout(limit, Box::pin(server.shutdown())) => ended,
+        ended = tokio::time::timeout(limit, &mut ending) => ended,
         signal = signals.next() => {
             tracing::warn!("{signal} again: ending at once");
             // Whatever was answered `202` is on disk; clean-up would only keep the impatient waiting.
@@ -166,8 +167,12 @@ async fn until_signal(server: Server, mut signals: Signals, limit: Duration) -> 
             Ok(())
         }
         Ok(Err(error)) => Err(Failure::failed(format!("{error:#}"))),
-        Err(_) => Err(Failure::failed("not everything was closed within `drain.timeout`")
-            .remedy("nothing accepted is lost; give `drain.timeout` more time if this happens often")),
+        Err(_) => {
+            // Dropped, it would be waited for: a store that gives no answer would keep the process alive.
+            std::mem::forget(ending);
+            Err(Failure::failed("not everything was closed within `drain.timeout`")
+                .remedy("nothing accepted is lost; give `drain.timeout` more time if this happens often"))
+        }
     }
 }
 

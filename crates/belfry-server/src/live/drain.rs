@@ -14,7 +14,7 @@ pub async fn drain(services: &Services, window: Duration, timeout: Duration) {
     services
         .hub
         .broadcast_here(|_| {
-            // Half of the window to close, then as long again at most until the client knocks.
+            // The window to close in, and as long again at most until the client knocks.
             let close_after = window.mul_f64(fastrand::f64());
             let knock_after = window.mul_f64(fastrand::f64());
             Signal::Drain {

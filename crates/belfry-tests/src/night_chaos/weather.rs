@@ -105,7 +105,11 @@ impl Weather {
             return Some(Trouble::Mute);
         }
         // Some first answers are lost in any weather, where that makes nobody wait.
-        if !self.fair && lost == Trouble::Cut && number == 0 && self.dice((address, "first")).is_multiple_of(10) {
+        if !self.fair
+            && lost == Trouble::Cut
+            && number == 0
+            && self.dice((address, "first")).is_multiple_of(10)
+        {
             return Some(lost);
         }
         if self.sky.clear.load(Ordering::Relaxed) {

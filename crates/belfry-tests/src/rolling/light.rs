@@ -152,11 +152,7 @@ impl Light {
                     let _ = stream.write_all(&masked(8, &payload)).await;
                     break;
                 }
-                9 => {
-                    if stream.write_all(&masked(10, &payload)).await.is_err() {
-                        break;
-                    }
-                }
+                9 if stream.write_all(&masked(10, &payload)).await.is_err() => break,
                 _ => {}
             }
         }
