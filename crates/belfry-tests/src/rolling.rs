@@ -169,6 +169,7 @@ async fn connect(nodes: &Nodes, count: usize, crew: &Arc<Crew>) -> JoinSet<()> {
     for number in 0..count {
         // So many at a time: a queue of connections that nobody accepts yet has its end.
         while crew.connected() + CONNECTING <= number {
+            // Between two looks; the run as a whole has a deadline.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let user = format!("plain-{number}");

@@ -115,6 +115,7 @@ impl Light {
             self.crew.left(node);
             // Spread over the nodes that are left, as by a balancer.
             node = (node + 1 + fastrand::usize(0..2)) % self.addresses.len();
+            // What the server asked for, or a step of the back-off.
             tokio::time::sleep(wait).await;
         }
     }
