@@ -71,14 +71,14 @@ impl Database {
     }
 
     /// Runs a statement beside the store, and reads the number it gives, if it gives one.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the connection's own task, on a runtime of this call alone"
-    )]
     fn run(url: &str, sql: &str) -> Option<i64> {
         Self::ask(url, sql).first().and_then(|row| row.get(0))
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the connection's own task, on a runtime of this call alone"
+    )]
     fn ask(url: &str, sql: &str) -> Vec<tokio_postgres::Row> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
