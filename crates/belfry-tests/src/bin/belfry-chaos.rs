@@ -85,7 +85,8 @@ fn cluster_options(arguments: impl Iterator<Item = String>) -> Result<ClusterOpt
         away: 120,
         per_second: 40.0,
         hush: true,
-        settle: Duration::from_secs(300),
+        // A mail whose answer was lost twice comes again after five minutes, a fifth more or less.
+        settle: Duration::from_secs(480),
         seed: fastrand::u64(..),
         logs: None,
     };
