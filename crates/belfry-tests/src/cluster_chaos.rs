@@ -331,6 +331,7 @@ async fn look_at_ladders(nodes: &Nodes, away: &mut Away, report: &mut ClusterRep
 
 fn keep_logs(nodes: &Nodes, folder: Option<&std::path::Path>) {
     let Some(folder) = folder else { return };
+    std::fs::create_dir_all(folder).expect("the folder for logs can be made");
     for (number, node) in nodes.nodes.iter().enumerate() {
         std::fs::write(folder.join(format!("{}.log", name(number))), node.process.output())
             .expect("the folder for logs can be written to");
