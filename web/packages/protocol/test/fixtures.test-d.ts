@@ -1189,7 +1189,8 @@ export const httpStats: Stats = {
       "websocket": 2,
       "sse": 1,
       "users": 2,
-      "draining": false
+      "draining": false,
+      "seconds_ago": 0
     }
   ],
   "kinds": {
