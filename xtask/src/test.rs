@@ -296,7 +296,7 @@ mod tests {
         };
         assert_eq!(typed(&ORDINARY), "tests");
         let on_buses = ["postgres", "redis", "nats"].map(|bus| {
-            format!("BELFRY_TEST_BUS={bus} BELFRY_TEST_STORE=postgres tests --test it --test fallback")
+            format!("BELFRY_TEST_BUS={bus} BELFRY_TEST_STORE=postgres tests --test it --test fallback --test cluster")
         });
         assert_eq!(MATRIX.map(|on| typed(&on)), on_buses);
     }

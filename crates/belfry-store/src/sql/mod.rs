@@ -112,7 +112,9 @@ impl Connection {
     pub(crate) fn end_read(&self) -> Sql<()> {
         match self {
             Self::Sqlite(conn) => drop(conn.prepare_cached("ROLLBACK")?.execute([])?),
-            Self::Postgres(conn) => conn.send_simple("COMMIT")?,
+            // Waited for: what is only sent goes out with the next question, and until then the server would keep the
+            // transaction, and end the session that leaves one idle.
+            Self::Postgres(conn) => conn.commit()?,
         }
         Ok(())
     }

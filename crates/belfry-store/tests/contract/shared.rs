@@ -131,6 +131,18 @@ two_nodes! {
         assert_eq!(a.state(id, "ann").await, belfry_protocol::delivery::DeliveryState::Confirmed);
     }
 
+    async fn no_session_stays_in_a_transaction_that_is_over(a: TestStore, b: TestStore) {
+        a.tell("ann").await;
+        for it in [&a, &b] {
+            it.store.connect(&user("ann"), NOW).await.unwrap();
+            it.ids("ann").await;
+            it.store.check_writable().await.unwrap();
+        }
+        let idle = "SELECT count(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+        assert_eq!(a.beside(idle), Some(0));
+    }
+
     async fn a_connection_that_is_cut_is_made_anew(a: TestStore, b: TestStore) {
         a.tell("ann").await;
         let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
