@@ -625,8 +625,9 @@ async fn random_run(it: TestStore, seed: u64, steps: usize) {
         "late answers",
         "replayed",
     ];
-    for what in rare {
-        assert!(run.seen.get(what).copied().unwrap_or(0) as usize >= steps / 400, "{what}: {:?}", run.seen);
+    // The walk on a server is shorter, and what is rare in it depends on when receipts are written.
+    for what in rare.into_iter().filter(|_| run.it.engine.remembers()) {
+        assert!(run.seen.get(what).copied().unwrap_or(0) >= 10, "{what}: {:?}", run.seen);
     }
 }
 
