@@ -344,16 +344,7 @@ impl Running {
             }
             contain("merging", settled)?;
         }
-        end_what_is_satisfied(&mut txn)?;
-        if txn.effects.deliveries.touched {
-            txn.effects.due = Some(delivery_rows::due_times(conn)?);
-        }
-        if txn.effects.webhooks_touched {
-            txn.effects.webhooks_due = Some(webhook_events::first_due(conn)?);
-        }
-        txn.write_users()?;
-        conn.commit()?;
-        let effects = txn.into_effects();
+        let effects = txn.commit()?;
         self.apply(effects);
         Ok(())
     }

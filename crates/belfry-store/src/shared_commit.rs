@@ -3,11 +3,9 @@
 //! the whole transaction back, and its jobs run again one by one, so that one bad job fails nobody else.
 
 use crate::announcements;
-use crate::cancellation::end_what_is_satisfied;
 use crate::delivery_rows;
 use crate::group_commit::Running;
 use crate::idempotency::{self, IdempotencyKey};
-use crate::memory::lock;
 use crate::receipts::Taken;
 use crate::shared::monotonic;
 use crate::sql::{Connection, Error, Sql};
@@ -180,16 +178,7 @@ impl Running {
         txn.lock_users(ahead.0)?;
         idempotency::look_up(&mut txn, ahead.1)?;
         body(&mut txn)?;
-        end_what_is_satisfied(&mut txn)?;
-        if txn.effects.deliveries.touched {
-            txn.effects.due = Some(delivery_rows::due_times(conn)?);
-        }
-        if txn.effects.webhooks_touched {
-            txn.effects.webhooks_due = Some(webhook_events::first_due(conn)?);
-        }
-        txn.write_users()?;
-        conn.commit()?;
-        let effects = txn.into_effects();
+        let effects = txn.commit()?;
         self.apply(effects);
         Ok(())
     }
@@ -242,7 +231,6 @@ fn look_around(conn: &Connection, running: &Running) -> Sql<()> {
     announcements::refresh(conn, &shared.memory)?;
     let ahead = clock_ahead(conn)?;
     shared.clock_ahead.store(ahead, Ordering::Relaxed);
-    *lock(&counters.due) = delivery_rows::due_times(conn)?;
     Ok(())
 }
 

@@ -2,12 +2,15 @@
 
 use crate::alerts::Inserts;
 use crate::announcements;
+use crate::cancellation::end_what_is_satisfied;
+use crate::delivery_rows;
 use crate::idempotency::{IdempotencyKey, Remembered};
 pub(crate) use crate::memory::Work;
 use crate::memory::{AllState, Core, Memory, Receipts};
 use crate::shared::DueTimes;
 use crate::sql::{Connection, OptionalExtension, Sql, params};
 use crate::users;
+use crate::webhook_events;
 use belfry_protocol::UserId;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -185,9 +188,18 @@ impl<'a> Txn<'a> {
         }
     }
 
-    /// What memory has to learn after COMMIT.
-    pub(crate) fn into_effects(self) -> Effects {
-        self.effects
+    /// Ends what is satisfied by now, writes what was kept back, and commits. Answers what memory has to learn.
+    pub(crate) fn commit(mut self) -> Sql<Effects> {
+        end_what_is_satisfied(&mut self)?;
+        if self.effects.deliveries.touched {
+            self.effects.due = Some(delivery_rows::due_times(self.conn)?);
+        }
+        if self.effects.webhooks_touched {
+            self.effects.webhooks_due = Some(webhook_events::first_due(self.conn)?);
+        }
+        self.write_users()?;
+        self.conn.commit()?;
+        Ok(self.effects)
     }
 
     /// Runs `body` so that its fault takes back what it did and nothing else. Faults of the disk are not contained:

@@ -7,7 +7,7 @@ use crate::txn::Txn;
 use crate::{Settings, UnixMs, UserRow};
 use belfry_protocol::user::UserProfile;
 use belfry_protocol::{DoNotDisturb, UserId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// 32 random bits that nobody can foresee.
@@ -27,8 +27,10 @@ pub(crate) fn load_locked(conn: &Connection, users: &[&UserId]) -> Sql<Vec<(User
         let (core, receipts) = read(row)?;
         Ok((id_at(row, 23)?, core, receipts))
     })?;
+    let keys: Vec<i64> = found.iter().map(|(_, core, _)| core.key).collect();
+    let mut marks = marks_of(conn, keys)?;
     for (_, core, _) in &mut found {
-        core.marks = Arc::new(marks(conn, core.key)?);
+        core.marks = Arc::new(marks.remove(&core.key).unwrap_or_default());
     }
     Ok(found)
 }
@@ -107,17 +109,29 @@ pub(crate) fn received_of_all(conn: &Connection, user: &UserId, all_seq: u64) ->
     Ok(received.is_some_and(|ranges| ranges.contains(all_seq)))
 }
 
+/// What each of these users did with announcements that are still active, asked for at once.
+fn marks_of(conn: &Connection, user_keys: Vec<i64>) -> Sql<HashMap<i64, BTreeMap<u64, Mark>>> {
+    let sql = format!("{MARKS} WHERE m.user_key = ANY(?1)");
+    let found = conn.prepare_cached(&sql)?.query_listed([user_keys], |row| Ok((row.get(4)?, mark(row)?)))?;
+    let mut by_user: HashMap<i64, BTreeMap<u64, Mark>> = HashMap::new();
+    for (user_key, (all_seq, mark)) in found {
+        by_user.entry(user_key).or_default().insert(all_seq, mark);
+    }
+    Ok(by_user)
+}
+
+const MARKS: &str = "SELECT m.all_seq, m.flags, m.level, m.version, m.user_key FROM marks m \
+     JOIN announcements n ON n.all_seq = m.all_seq AND n.gone = 0";
+
+/// Reads a row of [`MARKS`].
+fn mark(row: &Row<'_>) -> Sql<(u64, Mark)> {
+    let mark = Mark { flags: row.get(1)?, level: row.get(2)?, version: row.get::<_, i64>(3)? as u64 };
+    Ok((row.get::<_, i64>(0)? as u64, mark))
+}
+
 /// What a user did with announcements that are still active.
 fn marks(conn: &Connection, user_key: i64) -> Sql<BTreeMap<u64, Mark>> {
-    let mut select = conn.prepare_cached(
-        "SELECT m.all_seq, m.flags, m.level, m.version FROM marks m \
-         JOIN announcements n ON n.all_seq = m.all_seq AND n.gone = 0 WHERE m.user_key = ?1",
-    )?;
-    let rows = select.query_map([user_key], |row| {
-        let mark = Mark { flags: row.get(1)?, level: row.get(2)?, version: row.get::<_, i64>(3)? as u64 };
-        Ok((row.get::<_, i64>(0)? as u64, mark))
-    })?;
-    rows.collect()
+    conn.prepare_cached(&format!("{MARKS} WHERE m.user_key = ?1"))?.query_map([user_key], mark)?.collect()
 }
 
 /// Makes a user: announcements up to now do not exist for them, but those for latecomers that are still active.
