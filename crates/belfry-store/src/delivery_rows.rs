@@ -11,7 +11,7 @@ use crate::users;
 use crate::{AfterStep, Deferred};
 use belfry_protocol::delivery::DeliveryState;
 use belfry_protocol::{AlertId, Channel, Level, UserId};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -157,6 +157,14 @@ pub(crate) fn own_of_legs(txn: &mut Txn<'_>, leg_keys: &[i64]) -> Sql<()> {
     let sql = "SELECT DISTINCT d.user_key FROM legs l JOIN deliveries d ON d.delivery_key = l.delivery_key \
          WHERE l.leg_key = ANY(?1)";
     own_by(txn, sql, leg_keys)
+}
+
+/// Whose each of these legs is.
+pub(crate) fn owners_of_legs(conn: &Connection, leg_keys: Vec<i64>) -> Sql<HashMap<i64, i64>> {
+    let sql = "SELECT l.leg_key, d.user_key FROM legs l JOIN deliveries d ON d.delivery_key = l.delivery_key \
+         WHERE l.leg_key = ANY(?1)";
+    let owners = conn.prepare_cached(sql)?.query_listed([leg_keys], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(owners.into_iter().collect())
 }
 
 fn own_by(txn: &mut Txn<'_>, owners: &str, keys: &[i64]) -> Sql<()> {

@@ -85,12 +85,7 @@ fn own_free(txn: &mut Txn<'_>, due: &mut Vec<(i64, Leg)>) -> Sql<()> {
     if !txn.conn.is_shared() {
         return Ok(());
     }
-    let mut owner = std::collections::HashMap::new();
-    for (_, leg) in due.iter() {
-        if let Some(delivery) = find(txn.conn, leg.delivery_key)? {
-            owner.insert(leg.key, delivery.user_key);
-        }
-    }
+    let owner = delivery_rows::owners_of_legs(txn.conn, due.iter().map(|(_, leg)| leg.key).collect())?;
     let owned = txn.own(&owner.values().copied().collect::<Vec<_>>(), Busy::Skipped)?;
     due.retain(|(_, leg)| owner.get(&leg.key).is_some_and(|user_key| owned.contains(user_key)));
     Ok(())
